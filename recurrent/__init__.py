@@ -1,0 +1,1 @@
+"""Sequence learning with recurrent networks: the library behind the stages. No paths, no argv."""

@@ -1,0 +1,10 @@
+"""Long short-term memory (S. Hochreiter, J. Schmidhuber, Neural Comput. 9, 1735, 1997)."""
+
+from torch import nn
+
+
+class Cell(nn.LSTM):
+    """nn.LSTM with the batch first: (B, T, D) -> states (B, T, H) and the last state."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1) -> None:
+        super().__init__(input_size, hidden_size, num_layers, batch_first=True)

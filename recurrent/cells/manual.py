@@ -1,0 +1,48 @@
+"""The Elman recurrence by hand: nothing but nn.Linear and a tanh (J. L. Elman, Cogn. Sci. 14, 179, 1990).
+
+    state(t) = tanh(input_to_hidden(x(t)) + hidden_to_hidden(state(t - 1)))
+
+Legend of shapes: B batch, T steps, D features, H hidden_size, L num_layers.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class Cell(nn.Module):
+    """Equals nn.RNN(batch_first=True) with the same weights, in outputs, last state and gradients."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1) -> None:
+        super().__init__()
+        sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.input_to_hidden = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes)
+        self.hidden_to_hidden = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in sizes)
+        for weight in self.parameters():  # as nn.RNN starts; nn.Linear's own start depends on D
+            nn.init.uniform_(weight, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def forward(self, x_BTD: Tensor, state_LBH: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read a batch of sequences.
+
+        Parameters
+        ----------
+        x_BTD : signal
+        state_LBH : states before the first step, one per layer; zeros when absent
+
+        Returns
+        -------
+        states_BTH : the last layer's state after each step
+        last_LBH : every layer's state after the last step
+        """
+        states_BTH, last = x_BTD, []
+        for layer, (from_input, from_hidden) in enumerate(
+            zip(self.input_to_hidden, self.hidden_to_hidden, strict=True)
+        ):
+            drive_BTH = from_input(states_BTH)  # of all steps at once: it does not wait for the state
+            h_BH = drive_BTH.new_zeros(drive_BTH[:, 0].shape) if state_LBH is None else state_LBH[layer]
+            steps = []
+            for drive_BH in drive_BTH.unbind(dim=1):
+                h_BH = torch.tanh(drive_BH + from_hidden(h_BH))
+                steps.append(h_BH)
+            states_BTH = torch.stack(steps, dim=1)
+            last.append(h_BH)
+        return states_BTH, torch.stack(last)

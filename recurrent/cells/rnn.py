@@ -1,0 +1,10 @@
+"""PyTorch's own Elman recurrence: the peer of the manual cell, the same maths in one call."""
+
+from torch import nn
+
+
+class Cell(nn.RNN):
+    """nn.RNN with the batch first: (B, T, D) -> states (B, T, H) and the last state."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1) -> None:
+        super().__init__(input_size, hidden_size, num_layers, batch_first=True)

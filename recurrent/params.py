@@ -1,0 +1,109 @@
+"""The strict reader of a params file: YAML -> frozen dataclass, every problem with file, line and key.
+
+A reader that lets a misspelt key pass trains with a value nobody chose; so unknown, missing,
+duplicated and mistyped keys all stop the program, with the nearest key that would have been right.
+"""
+
+import difflib
+import json
+import math
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+
+class ParamsError(ValueError):
+    """A params file that cannot be used; the message has one line per problem."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes `1e-3` for text; DVC and everybody else for a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def read(path: Path, schema: type[T]) -> T:
+    """Read the whole file at `path` into the dataclass `schema`.
+
+    Raises
+    ------
+    ParamsError
+        ``file:line: key: what is wrong, the value, what was expected``, a line for each problem.
+    """
+    name = path.name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; run from the top folder of the project") from None
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise ParamsError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(data, dict):
+        raise ParamsError(f"{name}: expected keys and values, found {type(data).__name__}")
+    lines: dict[tuple[Any, ...], int] = {}
+    problems = [f"{name}:{line}: {key}: stands there twice" for line, key in _index(root, (), lines)]
+    try:
+        # JSON, because there pydantic takes a mapping for a dataclass even when it is strict
+        settings = TypeAdapter(schema).validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        found = [_explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
+        problems += [f"{name}:{line}: {message}" for line, message in sorted(found)]
+    if problems:
+        raise ParamsError("\n".join(problems))
+    return settings
+
+
+def _index(node: Any, key: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> list[tuple[int, str]]:
+    """Note the line of every key below `node`; return the keys that stand there twice."""
+    twice: list[tuple[int, str]] = []
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            below = (*key, name.value)
+            if below in lines:
+                twice.append((name.start_mark.line + 1, ".".join(below)))
+            lines[below] = name.start_mark.line + 1
+            twice += _index(value, below, lines)
+    return twice
+
+
+def _is_echo(problem: Any) -> bool:
+    """A list with a bad element is also reported as too short; once is enough."""
+    return problem["type"] == "too_short" and bool(problem["input"])
+
+
+def _explain(problem: Any, schema: type, lines: dict[tuple[Any, ...], int]) -> tuple[int, str]:
+    """Turn one of pydantic's problems into (line, text)."""
+    key = tuple(str(part) for part in problem["loc"])
+    while key and key not in lines and problem["type"] != "missing":
+        key = key[:-1]  # an element of a list, or a branch of a union: name the key that holds it
+    line = next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), 1)
+    name, value = ".".join(key), problem["input"]
+    if problem["type"] == "unexpected_keyword_argument":
+        near = difflib.get_close_matches(key[-1], _known(schema, key[:-1]), n=1, cutoff=0.0)
+        return line, f"{name}: unknown key; the nearest known key is {'.'.join((*key[:-1], *near))}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return line, f"{name}: missing"
+    if isinstance(value, float) and not math.isfinite(value):
+        return line, f"{name}: found {value}, expected a finite number"
+    expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return line, f"{name}: found {value!r}, expected: {expected}"
+
+
+def _known(schema: type, key: tuple[str, ...]) -> list[str]:
+    """Names of the keys that the section `key` has."""
+    for part in key:
+        schema = get_type_hints(schema)[part]
+    return [field.name for field in fields(schema)] if is_dataclass(schema) else []

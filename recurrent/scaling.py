@@ -1,0 +1,39 @@
+"""Scaling to zero mean and unit spread: fitted on train only, undone before any number is reported."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurrent.series import Array
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """One mean and one scale per column; a column that never changes keeps its scale."""
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, blocks: Iterable[Array]) -> "Scaler":
+        """Fit to blocks (n, D), read once, in float64 (Chan et al. 1979, so that large means do no harm)."""
+        count, mean, squares = 0, np.zeros(1), np.zeros(1)
+        for block in blocks:
+            n, block_mean = len(block), block.mean(axis=0, dtype=np.float64)
+            apart = block_mean - mean
+            total = count + n
+            squares = squares + ((block - block_mean) ** 2).sum(axis=0) + apart**2 * count * n / total
+            mean, count = mean + apart * n / total, total
+        if not count:
+            raise ValueError("no rows to fit a scaler on")
+        spread = np.sqrt(squares / count)
+        return cls(tuple(mean.tolist()), tuple(np.where(spread > 0, spread, 1.0).tolist()))
+
+    def transform(self, values: Array) -> Array:
+        """(..., D) in their own units -> (..., D) float32 for a network."""
+        return ((values - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+
+    def inverse(self, scaled: Array) -> Array:
+        """(..., D) from a network -> (..., D) float64 in their own units."""
+        return scaled.astype(np.float64) * np.array(self.scale) + np.array(self.mean)

@@ -1,0 +1,1 @@
+"""One file per data set, each a generator of blocks (signal, target)."""

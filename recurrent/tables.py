@@ -1,0 +1,50 @@
+"""CSV and JSON files that appear whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+
+def write_csv(path: Path, blocks: Iterable[Mapping[str, npt.NDArray[np.generic]]]) -> None:
+    """Write blocks of equally long columns (integer or float, (n,)) under one header.
+
+    Numbers are written in the shortest form that reads back as the same number.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    writer = None
+    options = pa.csv.WriteOptions(quoting_header="none", quoting_style="none")
+    try:
+        for block in blocks:
+            table = pa.table(dict(block))
+            writer = writer or pa.csv.CSVWriter(temporary, table.schema, write_options=options)
+            writer.write(table)
+        if writer is None:
+            raise ValueError(f"{path}: no rows to write")
+        writer.close()
+        os.replace(temporary, path)
+    finally:
+        if writer is not None:
+            writer.close()
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` for people and for Git: sorted keys, one per line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_csv(path: Path) -> dict[str, npt.NDArray[np.float64]]:
+    """Read a CSV of numbers with a header: name -> (n,)."""
+    table = pa.csv.read_csv(path)
+    return {name: np.array(table[name].to_pylist(), dtype=np.float64) for name in table.column_names}

@@ -1,0 +1,65 @@
+"""One thin script per stage of dvc.yaml, and what they all start with.
+
+A stage is run as ``python -m stages.NAME PATH ...`` from the top folder of the project. Its
+``main(params, path, ...)`` says what it needs; `run` reads params.yaml strictly, turns the command
+line into paths, and turns errors of the user's input into one line and exit status 1.
+"""
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, get_type_hints
+
+from recurrent import params
+from recurrent.settings import Settings
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run one stage: `main` takes its params (a frozen dataclass) and then one path per argument."""
+    module = sys.modules[main.__module__]
+    hints = get_type_hints(main)
+    schema = hints.pop("params")
+    hints.pop("return")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stages.{Path(str(module.__file__)).stem}", description=module.__doc__
+    )
+    for name in hints:
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    arguments = vars(parser.parse_args())
+    signal.signal(signal.SIGTERM, _stop)  # so that `with` blocks clean up
+    try:
+        _require_own_workspace(Path(str(module.__file__)))
+        settings = params.read(arguments.pop("params"), Settings)
+        main(pick(settings, schema), **arguments)
+    except (ValueError, OSError) as error:
+        if "TRACEBACK" in os.environ:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def pick(settings: Settings, schema: type) -> Any:
+    """Give a stage the keys its dataclass names, and no others."""
+    return schema(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(schema)})
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _require_own_workspace(script: Path) -> None:
+    """Refuse to run another checkout's code: an experiment in a temporary copy must run the copy's."""
+    here = Path.cwd()
+    workspace = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    if not script.resolve().is_relative_to(workspace.resolve()):
+        raise ValueError(f"{script} lies outside the workspace {workspace}: start it with python -m stages.NAME there")

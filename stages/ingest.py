@@ -1,0 +1,40 @@
+"""Read a recording: CSV -> data/quake/series (signal.npy, target.npy, meta.json)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import stages
+from recurrent import settings
+from recurrent.series import SeriesWriter
+from recurrent.sources.csv_file import CsvFile
+
+
+@dataclass(frozen=True)
+class Params:
+    """What this stage reads from params.yaml."""
+
+    ingest: settings.Ingest
+
+
+def main(params: Params, csv: Path, series: Path) -> None:
+    """Check every row of `csv` and write `series`."""
+    knobs = params.ingest
+    source = CsvFile(csv, signal=knobs.signal, target=knobs.target, failure_below=knobs.failure_below, progress=True)
+    with SeriesWriter(series) as writer:
+        for signal, target in source.blocks():
+            writer.append(signal, target)
+        writer.finish(
+            {
+                "source": {"name": csv.name, "md5": source.md5, "columns": list(source.columns)},
+                "signal": list(knobs.signal),
+                "target": knobs.target,
+                "units": {"signal": knobs.signal_unit, "target": knobs.target_unit},
+                "countdown": knobs.failure_below is not None,
+                "failures": source.failures,
+            }
+        )
+    print(f"{csv}: {source.rows} rows, {len(source.failures)} failures")
+
+
+if __name__ == "__main__":
+    stages.run(main)

@@ -1,0 +1,64 @@
+"""Train a forecaster: data/quake/windows -> data/quake/model/, plots/quake/history.csv.
+
+Killed, it goes on where it was when it is started again, and ends with the same bits.
+"""
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+import stages
+from recurrent import checkpoint, forecaster, settings
+from recurrent.history import narrate, outcome, record
+from recurrent.tables import write_json
+from recurrent.training import Trainer, fit_scalers
+from recurrent.windowing import Windows
+
+# DVC clears outputs before a stage runs, so what must outlive a kill lies elsewhere; DVC_ROOT is
+# the main checkout even when an experiment runs in a temporary copy.
+CHECKPOINTS = Path(os.environ.get("DVC_ROOT", ".")) / ".cache" / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Params:
+    """What this stage reads from params.yaml."""
+
+    seed: int
+    model: settings.Model
+    train: settings.Train
+
+
+def main(params: Params, windows: Path, model: Path, history: Path) -> None:
+    """Write the best epoch's forecaster to `model` (safetensors) and a row per epoch to `history`."""
+    torch.set_num_threads(params.train.threads)
+    data = Windows.open(windows)
+    network = forecaster.build(**asdict(params.model), scalers=fit_scalers(data), seed=params.seed)
+    trainer = Trainer(network, data, params.train, seed=params.seed)
+    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data))
+    if state := saved.load():
+        trainer.restore(state)
+        print(f"going on after epoch {len(trainer.history)} of an earlier run that was stopped")
+    knobs = params.train
+    epochs = record(history, list(trainer.history), trainer.epochs())
+    for _ in narrate(epochs, max_epochs=knobs.max_epochs, target_delta=knobs.target_delta):
+        saved.save(trainer.state())
+    network.save(model)
+    ending = outcome(trainer)
+    write_json(model.with_name("training.json"), ending)
+    print(f"stopped by {ending['stopped_by']} after {ending['epochs']} epochs, best: {ending['best']['epoch']}")
+    saved.remove()
+
+
+def _fingerprint(params: Params, data: Windows) -> str:
+    parameters = asdict(params) | {"windows": data.meta}
+    del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
+    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}
+    code = [Path(module.__file__) for module in ours.values() if module.__file__]
+    return checkpoint.fingerprint(parameters=parameters, code=code)
+
+
+if __name__ == "__main__":
+    stages.run(main)
