@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean install
+.PHONY: run test lint bench seeds p4581 docs clean install
 
 run: install ## install, then the whole earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@$(BIN)/python -c 'import json; print(*json.load(open("data/quake/predictions/meta.json"))["verdict"], sep="\n")'
+	@echo "Pictures: plots/quake/*.png    All numbers: metrics/quake.json    Charts: .venv/bin/dvc plots show --open"
 
 test: install
 	$(BIN)/python -m pytest
@@ -23,6 +25,25 @@ install: .venv/installed
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print("\n".join(p["project"]["dependencies"] + p["dependency-groups"]["dev"]))' > .venv/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
+
+bench: install ## measurements that the documentation quotes
+	$(BIN)/python -m benchmarks.recurrence
+
+seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
+	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4 --table docs/seeds.md
+	$(BIN)/python -m benchmarks.repeat --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
+
+P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure \
+	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=16 \
+	-S window.split=contiguous -S window.validation_fraction=0.15 \
+	-S train.learning_rate=0.001 -S train.learning_rate_decay=0.97 -S train.gradient_clip=5.0 \
+	-S train.target_delta=0.0 -S train.max_epochs=60 -S train.patience=60
+
+p4581: install ## three seeds on a real laboratory fault -> docs/p4581.md, which says where the file comes from
+	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2 $(P4581) --table docs/p4581.md
+
+docs: run ## the README's table and pictures, from the current metrics and plots
+	$(BIN)/python -m benchmarks.readme
 
 clean: ## remove what the pipeline made; the DVC cache and the environment stay
 	rm -rf data plots .cache dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -37,7 +37,7 @@ def clock(windows: Windows, part: str) -> Floats:
     """
     cycle, since = cycles(windows, windows.last_steps(part))
     ends = np.array(windows.meta["failures"]) // windows.meta["samples_per_step"]
-    intervals = np.array(windows.meta["intervals"])
+    intervals = np.array(windows.meta["first_targets"])[1:]  # from each failure to the next
     train = windows.parts["train"]
     whole = (ends[:-1] >= train.begin) & (ends[1:] <= train.end)
     known = intervals[:-1][whole] if whole.any() else np.array([windows.labels("train").max()])
@@ -51,7 +51,7 @@ def cycles(windows: Windows, steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[
     """
     rows = (steps + 1) * windows.meta["samples_per_step"] - 1
     cycle = np.searchsorted(windows.meta["failures"], rows, side="right")
-    at_start = np.array([windows.steps.target[0, 0], *windows.meta["intervals"]], dtype=np.float64)
+    at_start = np.array(windows.meta["first_targets"])
     return cycle, at_start[cycle] - windows.steps.target[steps, 0]
 
 

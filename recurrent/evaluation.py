@@ -56,8 +56,8 @@ def verdict(result: Mapping[str, Any]) -> str:
     lines = [f"{'':<10} {'mean delta':>10} {'mae':>10}"]
     lines += [f"{name:<10} {other['mean_delta']:>10.4f} {other['mae']:>10.4g}" for name, other in others.items()]
     lines += [f"{'network':<10} {test['mean_delta']:>10.4f} {test['mae']:>10.4g}"]
-    if others["median"]["mae"] <= test["mae"] * 1.05:
-        lines.append("A constant (the median of train) is as good here: the network has learnt nothing of use.")
+    if others["median"]["mae"] <= test["mae"] * 1.05 or test["r2"] <= 0:  # r2 <= 0: the labels' own mean is better
+        lines.append("A constant is as good here: the network has learnt nothing of use.")
     elif result["skill"] <= 0:
         lines.append(f"No skill: the baseline '{best}' is better.")
     else:
@@ -74,5 +74,5 @@ def time_axis(windows: Windows, part: str) -> tuple[Floats, str]:
     if not windows.meta["countdown"]:
         return (steps + 1.0) * windows.meta["samples_per_step"] - 1, "row"
     cycle, since = baselines.cycles(windows, steps)
-    lengths = [float(windows.steps.target[0, 0]), *windows.meta["intervals"]]
-    return np.concatenate([[0.0], np.cumsum(lengths)])[cycle] + since, str(windows.meta["units"]["target"])
+    starts = np.concatenate([[0.0], np.cumsum(windows.meta["first_targets"])])
+    return starts[cycle] + since, str(windows.meta["units"]["target"])

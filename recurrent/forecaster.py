@@ -77,11 +77,11 @@ class Forecaster(nn.Module):
             with safe_open(path, framework="pt") as file:
                 about = json.loads((file.metadata() or {})["forecaster"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, KeyError, FileNotFoundError) as error:
+            scalers = [Scaler(**{k: tuple(v) for k, v in about[s].items()}) for s in ("signal_scaler", "target_scaler")]
+            forecaster = cls(Architecture(**about["architecture"]), *scalers)
+            forecaster.load_state_dict(weights)
+        except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
-        scalers = [Scaler(**{k: tuple(v) for k, v in about[s].items()}) for s in ("signal_scaler", "target_scaler")]
-        forecaster = cls(Architecture(**about["architecture"]), *scalers)
-        forecaster.load_state_dict(weights)
         return forecaster
 
 

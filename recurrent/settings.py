@@ -120,7 +120,7 @@ class Train(Section):
     learning_rate: Positive
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Positive
-    target_delta: Annotated[float, Field(ge=0)]
+    target_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     patience: Count
     max_epochs: Count
     threads: Count

@@ -125,13 +125,13 @@ class Trainer:
             norms.append(float(nn.utils.clip_grad_norm_(self.forecaster.parameters(), self.settings.gradient_clip)))
             self.optimizer.step()
             train.add(float(loss.detach()), self._in_unit(answers_BTK), target_BTK[:, -1])
-        if not np.isfinite(train.loss):
-            raise ValueError(f"epoch {epoch}: the loss is {train.loss}; a smaller train.learning_rate may help")
         validation = _Tally()
         with torch.inference_mode():
             for signal_BTD, target_BTK, real in self.windows.batches("validation"):
                 loss, answers_BTK = self._loss(signal_BTD[:real], target_BTK[:real])
                 validation.add(float(loss), self._in_unit(answers_BTK), target_BTK[:real, -1])
+        if not np.isfinite(loss_of_both := train.loss + validation.loss):
+            raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
         return Epoch(
             epoch, train.loss, validation.loss, train.mean_delta, validation.mean_delta, float(np.mean(norms)), rate
         )

@@ -44,7 +44,7 @@ def summarise(series: Series, samples_per_step: int, statistics: Sequence[str]) 
     first = 0
     for signal, target in series.blocks(rows):
         steps = len(signal) // samples_per_step
-        x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, -1)
+        x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
         with np.errstate(divide="ignore", invalid="ignore"):  # refused below, with the row
             columns = {name: STATISTICS[name](x_nSD) for name in statistics}
         for name, values in columns.items():
@@ -101,7 +101,7 @@ def split(
     -------
     three (begin, end) in steps; a step that holds samples of two parts belongs to neither
     """
-    bounds = [0, *failures, rows] if by_failures else list(range(0, rows + 1, samples_per_step))
+    bounds: Sequence[int] = [0, *failures, rows] if by_failures else range(0, rows + 1, samples_per_step)
     units = len(bounds) - 1
     train = min(max(1, round(units * fractions[0])), max(1, units - 2))
     validation = min(max(1, round(units * fractions[1])), max(1, units - train - 1))
@@ -132,16 +132,17 @@ def write_windows(
         Where a part gets no window or train no full batch, with numbers that would work.
     """
     failures = series.meta["failures"]
-    intervals = [float(series.target[row, 0]) for row in failures]
-    limits = split(
-        rows=len(series.signal),
-        failures=failures,
-        samples_per_step=samples_per_step,
-        by_failures=by_failures and bool(failures),
-        fractions=fractions,
-    )
-    parts = {name: Part(*limit, seq_len, stride, batch_size) for name, limit in zip(PARTS, limits, strict=True)}
-    _require_windows(parts, samples_per_step)
+
+    def limits(samples: int) -> list[tuple[int, int]]:
+        at_failures, rows = by_failures and bool(failures), len(series.signal)
+        return split(
+            rows=rows, failures=failures, samples_per_step=samples, by_failures=at_failures, fractions=fractions
+        )
+
+    found = limits(samples_per_step)
+    parts = {name: Part(*limit, seq_len, stride, batch_size) for name, limit in zip(PARTS, found, strict=True)}
+    fitting = (n for n in range(samples_per_step - 1, 0, -1) if min(end - begin for begin, end in limits(n)) >= seq_len)
+    _require_windows(parts, fitting)
     md5 = hashlib.md5(usedforsecurity=False)
     with SeriesWriter(folder) as writer:
         for signal, target in summarise(series, samples_per_step, statistics):
@@ -156,27 +157,28 @@ def write_windows(
             "target": series.meta["target"],
             "units": series.meta["units"],
             "failures": failures,
-            "intervals": intervals,
+            "first_targets": [float(series.target[row, 0]) for row in [0, *failures]],
             "countdown": series.meta["countdown"],
             "md5": md5.hexdigest(),
         }
         writer.finish(meta)
 
 
-def _require_windows(parts: dict[str, Part], samples_per_step: int) -> None:
+def _require_windows(parts: dict[str, Part], fitting: Iterator[int]) -> None:
+    """Refuse a part without windows; `fitting` are samples_per_step that would give each part one."""
     name, shortest = min(parts.items(), key=lambda item: item[1].end - item[1].begin)
     steps, seq_len = shortest.end - shortest.begin, shortest.seq_len
     if not shortest.windows:
-        fewer = steps * samples_per_step // seq_len
-        ways = [f"seq_len up to {steps}"] * (steps > 0) + [f"window.samples_per_step up to {fewer}"] * (fewer > 0)
+        fewer = next(fitting, 0)
+        ways = [f"seq_len up to {steps}"] * (steps > 0) + [f"window.samples_per_step {fewer}"] * (fewer > 0)
         raise ValueError(
             f"{name} has {steps} steps, too few for one window of seq_len {seq_len}; "
             f"what would work: {' or '.join(ways) or 'a longer recording'}"
         )
     if (windows := parts["train"].windows) < (batch_size := parts["train"].batch_size):
         raise ValueError(
-            f"train has {windows} windows, too few for one batch of window.batch_size {batch_size}; what would "
-            f"work: window.batch_size up to {windows}, or a smaller window.stride"
+            f"train has {windows} windows, too few for one batch of window.batch_size {batch_size}; "
+            f"what would work: window.batch_size up to {windows}"
         )
 
 

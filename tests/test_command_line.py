@@ -1,0 +1,99 @@
+"""What a person sees who runs a stage by hand: help, one line for an error, and nothing left behind."""
+
+import importlib
+import inspect
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import stages
+
+ROOT = Path(__file__).parents[1]
+STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
+
+
+def start(stage, *words, cwd=ROOT, **more):
+    command, pipe = [sys.executable, "-m", f"stages.{stage}", *map(str, words)], subprocess.PIPE
+    environment = {name: os.environ[name] for name in os.environ if name not in ("TRACEBACK", "PYTHONPATH")} | more
+    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def write_params(folder, old, new):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (folder / "params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    return folder / "params.yaml"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_tells_what_a_stage_is_for(stage, monkeypatch, capsys):
+    module = importlib.import_module(f"stages.{stage}")
+    monkeypatch.setattr(sys, "argv", [f"stages/{stage}.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        stages.run(module.main)
+    said = capsys.readouterr().out
+    assert not ended.value.code
+    assert f"python -m stages.{stage}" in said
+    assert module.__doc__.split()[0] in said
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_wrong_key_anywhere_stops_every_stage_before_it_writes(stage, tmp_path):
+    params = write_params(tmp_path, "\n  dpi: ", "\n  dpy: ")
+    _, *names = inspect.signature(importlib.import_module(f"stages.{stage}").main).parameters
+    code, out, err = finish(start(stage, *(tmp_path / name for name in names), "--params", params))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: params.yaml:")
+    assert "plot.dpy: unknown key; the nearest known key is plot.dpi\n" in err
+    assert list(tmp_path.iterdir()) == [params]
+
+
+def test_an_input_that_is_absent_is_one_line(tmp_path):
+    assert finish(start("window", "absent", tmp_path / "windows")) == (
+        1,
+        "",
+        "error: absent: no series here, meta.json is missing\n",
+    )
+
+
+def test_a_bad_recording_is_refused_by_line_and_leaves_nothing(tmp_path):
+    csv = tmp_path / "recording.csv"
+    csv.write_text("acoustic_data,time_to_failure\n12,1.5\n6,1.4\n8,soon\n")
+    code, out, err = finish(start("ingest", csv, tmp_path / "series"))
+    assert (code, out) == (1, "")
+    assert err == f"error: {csv}:4: column 'time_to_failure' holds 'soon', expected a finite number\n"
+    assert list(tmp_path.iterdir()) == [csv]
+
+
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "")])
+def test_a_stage_that_is_stopped_says_so_and_cleans_up(tmp_path, number, code, said):
+    params = write_params(
+        tmp_path, "\n  cycles: ", "\n  cycles: 1000"
+    )  # many times as many: it will not come to its end
+    process = start("simulate", tmp_path / "raw" / "simulated.csv", "--params", params)
+    until = time.monotonic() + 30
+    while not list(tmp_path.glob("raw/.*.tmp")) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert finish(process) == (code, "", said)
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_the_code_of_another_checkout_is_refused(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    code, out, err = finish(start("simulate", "simulated.csv", cwd=tmp_path, PYTHONPATH=str(ROOT)))
+    assert (code, out) == (1, "")
+    assert f"lies outside the workspace {tmp_path}" in err
+    assert not (tmp_path / "simulated.csv").exists()
