@@ -25,7 +25,10 @@ def start(stage, *words, cwd=ROOT, **more):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     return process.returncode, out, err
 
 
@@ -76,6 +79,15 @@ def test_a_bad_recording_is_refused_by_line_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [csv]
 
 
+@pytest.fixture
+def foreground():
+    """Let the stages hear Ctrl-C even when a shell has started the tests in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("foreground")
 @pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "")])
 def test_a_stage_that_is_stopped_says_so_and_cleans_up(tmp_path, number, code, said):
     params = write_params(

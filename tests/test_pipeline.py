@@ -86,7 +86,10 @@ def start(home, stage):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     return process.returncode, out, err
 
 
