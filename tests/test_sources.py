@@ -72,6 +72,17 @@ def test_blocks_are_small(monkeypatch):
     assert max(sizes) == 500 and sum(sizes) == len(record(cycles=5)[0])
 
 
+def test_blocks_leave_no_trace(monkeypatch):
+    whole = record(cycles=5)
+    monkeypatch.setattr(fault, "BLOCK_ROWS", 321)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(whole, record(cycles=5), strict=True))
+
+
+def test_the_sample_rate_does_not_change_the_fault():
+    slow, fast = (times[starts(times)] for _, times in (record(cycles=12), record(cycles=12, sample_rate=3 * RATE)))
+    np.testing.assert_allclose(slow, fast, atol=1 / RATE)
+
+
 def loudness(sound):
     """Spread of the last fifth of a cycle over that of its quiet stretch."""
     n = len(sound)

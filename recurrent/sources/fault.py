@@ -64,11 +64,12 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
     acoustic_data : (n,) counts
     time_to_failure : (n,) s, rounded to the 10 decimals of LANL's file
     """
-    rng = np.random.default_rng(seed)
+    # a stream each: neither the sample rate nor BLOCK_ROWS changes another's numbers
+    drive, count, amplitude, noise = np.random.default_rng(seed).spawn(4)
     _, state = load(speed=SPEED[0], overshoot=0.0, state=(log(V_SEISMIC / V_0), -3.2))  # forget the start
     tail = np.zeros(len(RING) - 1)  # what still rings when a block ends
     begin = 0.0
-    drives = _irregular_drives(rng)
+    drives = _irregular_drives(drive)
     for _ in range(cycles):
         speed, overshoot = next(drives)
         path, state = load(speed=speed, overshoot=overshoot, state=state)
@@ -77,13 +78,13 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
         first, last = ceil(begin * sample_rate), ceil(end * sample_rate)
         for row in range(first, last, BLOCK_ROWS):
             time = np.arange(row, min(row + BLOCK_ROWS, last)) / sample_rate
-            micro_slips = rng.poisson(np.interp(time - begin, path[:, 0], rate))
+            micro_slips = count.poisson(np.interp(time - begin, path[:, 0], rate))
             # a sum of n normal amplitudes is one normal amplitude, sqrt(n) as large
-            impulses = MICRO_SLIP * np.sqrt(micro_slips) * rng.standard_normal(len(time))
+            impulses = MICRO_SLIP * np.sqrt(micro_slips) * amplitude.standard_normal(len(time))
             ringing = np.convolve(impulses, RING)
             ringing[: len(tail)] += tail
             sound, tail = ringing[: len(time)], ringing[len(time) :]
-            acoustic_data = np.rint(OFFSET + sound + NOISE * rng.standard_normal(len(time)))
+            acoustic_data = np.rint(OFFSET + sound + NOISE * noise.standard_normal(len(time)))
             yield acoustic_data.astype(np.int64), np.round(end - time, 10)
         begin = end
 
