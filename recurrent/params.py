@@ -31,8 +31,11 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read(path: Path, schema: type[T]) -> T:
-    """Read the whole file at `path` into the dataclass `schema`.
+def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
+    """Read the file at `path` into the dataclass `schema`: the whole of it, or one system's part.
+
+    A file of several systems has two keys: `defaults`, and `systems` with a stanza for each, which says what
+    differs from the defaults.
 
     Raises
     ------
@@ -55,6 +58,14 @@ def read(path: Path, schema: type[T]) -> T:
         raise ParamsError(f"{name}: expected keys and values, found {type(data).__name__}")
     lines: dict[tuple[Any, ...], int] = {}
     problems = [f"{name}:{line}: {key}: stands there twice" for line, key in _index(root, (), lines)]
+    if system is not None:
+        stanzas, defaults = data.get("systems") or {}, data.get("defaults") or {}
+        if not isinstance(stanzas.get(system), dict):
+            near = difflib.get_close_matches(system, stanzas, n=1, cutoff=0.0)
+            raise ParamsError(f"{name}: no system {system!r}; the nearest known one is {''.join(near) or 'none'}")
+        data = _merge(defaults, stanzas[system])
+        own = {key[2:]: line for key, line in lines.items() if key[:2] == ("systems", system)}
+        lines = {key[1:]: line for key, line in lines.items() if key[:1] == ("defaults",)} | own
     try:
         # JSON, because there pydantic takes a mapping for a dataclass even when it is strict
         settings = TypeAdapter(schema).validate_json(json.dumps(data, default=str))
@@ -64,6 +75,13 @@ def read(path: Path, schema: type[T]) -> T:
     if problems:
         raise ParamsError("\n".join(problems))
     return settings
+
+
+def _merge(defaults: Any, stanza: Any) -> Any:
+    """Put a stanza's values in the place of the defaults, section by section."""
+    if not (isinstance(defaults, dict) and isinstance(stanza, dict)):
+        return stanza
+    return defaults | {key: _merge(defaults.get(key), value) for key, value in stanza.items()}
 
 
 def _index(node: Any, key: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> list[tuple[int, str]]:

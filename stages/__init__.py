@@ -16,6 +16,7 @@ from typing import Any, NoReturn, get_type_hints
 
 from recurrent import params
 from recurrent.settings import Settings
+from recurrent.system_settings import System
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -32,11 +33,13 @@ def run(main: Callable[..., None]) -> None:
     for name in hints:
         parser.add_argument(name, type=Path)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    parser.add_argument("--system", help="the stanza of a params file that holds several systems")
     arguments = vars(parser.parse_args())
     signal.signal(signal.SIGTERM, _stop)  # so that `with` blocks clean up
     try:
         _require_own_workspace(Path(str(module.__file__)))
-        settings = params.read(arguments.pop("params"), Settings)
+        file, system = arguments.pop("params"), arguments.pop("system")
+        settings = params.read(file, System, system=system) if system else params.read(file, Settings)
         main(pick(settings, schema), **arguments)
     except (ValueError, OSError) as error:
         if "TRACEBACK" in os.environ:
@@ -48,7 +51,7 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(INTERRUPTED)
 
 
-def pick(settings: Settings, schema: type) -> Any:
+def pick(settings: Settings | System, schema: type) -> Any:
     """Give a stage the keys its dataclass names, and no others."""
     return schema(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(schema)})
 

@@ -1,0 +1,71 @@
+"""The knobs of systems/params.yaml: those of params.yaml, and what other data and other questions need."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from recurrent import settings
+from recurrent.settings import Count, Section, Seed
+
+
+@dataclass(frozen=True)
+class Window(settings.Window):
+    """Read by the stage window."""
+
+    split: Literal["failures", "contiguous", "each_group", "groups", "folds", "given"]
+    folds: Count
+    repeats: Count
+    seed: Seed
+    horizon: Annotated[int, Field(ge=0)]
+    whole: bool
+    relative: bool
+    difference: bool
+
+
+@dataclass(frozen=True)
+class Model(settings.Model):
+    """Read by the stage train."""
+
+    input: Literal["values", "multi_hot", "embedding"]
+    embedding_size: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    answer: Literal["every", "last", "mean"]
+
+
+@dataclass(frozen=True)
+class Train(settings.Train):
+    """Read by the stage train."""
+
+    loss: Literal["mae", "mse", "huber", "cross_entropy"]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    members: Count
+
+
+@dataclass(frozen=True)
+class Evaluate(settings.Evaluate):
+    """Read by the stage evaluate."""
+
+    moving_average: Count
+    free_running: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class System(Section):
+    """One stanza of systems/params.yaml, the defaults filled in."""
+
+    seed: Seed
+    seq_len: Count
+    source: dict[str, Any]
+    window: Window
+    model: Model
+    train: Train
+    evaluate: Evaluate
+    plot: settings.Plot
+
+    @field_validator("source")
+    @classmethod
+    def _has_a_name(cls, source: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(source.get("name"), str):
+            raise ValueError("needs a name: a file in recurrent/sources/")
+        return source
