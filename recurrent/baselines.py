@@ -1,32 +1,80 @@
 """What a network must beat: forecasts that need no network, fitted on train only.
 
-Legend of shapes: N windows, T steps, D features.
+Legend of shapes: N windows, T steps, D features, K targets, C classes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.metrics import mean_absolute_error
+from recurrent.metrics import log_loss, mean_absolute_error
 from recurrent.windowing import Windows
 
 Floats = npt.NDArray[np.float64]
+INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)  # of the logistic regression; validation chooses
 
 
-def forecasts(windows: Windows, part: str, *, ridge_penalties: Sequence[float]) -> dict[str, Floats]:
-    """Forecast the last step of each window with every baseline that applies: name -> (N,)."""
+def forecasts(
+    windows: Windows, part: str, *, ridge_penalties: Sequence[float], moving_average: int = 0
+) -> dict[str, Floats]:
+    """Forecast the end of each window with every baseline that applies: name -> (N, K), or (N, C) of classes."""
+    meta = windows.meta
+    if "classes" in meta:
+        return {"majority": majority(windows, part)} | (
+            {"word_counts": word_counts(windows, part)} if "vocabulary" in meta else {}
+        )
     result = {"median": median(windows, part)}
-    if windows.meta["failures"]:
+    if meta["failures"]:
         result["clock"] = clock(windows, part)
-    result["ridge"] = ridge(windows, part, penalties=ridge_penalties)
+    if None not in meta["observed"]:
+        result["persistence"] = persistence(windows, part)
+        if windows.parts[part].horizon:
+            result["linear"] = linear(windows, part)
+        if "season" in meta:
+            result["season"] = season(windows, part)
+        if moving_average:
+            result[f"mean_of_{moving_average}"] = moving(windows, part, moving_average)
+    if windows.even:
+        result["ridge"] = ridge(windows, part, penalties=ridge_penalties)
     return result
 
 
 def median(windows: Windows, part: str) -> Floats:
     """Always the median label of train: the constant with the least absolute error."""
-    return np.full(windows.parts[part].windows, np.median(windows.labels("train")[:, 0]))
+    middle: Floats = np.median(windows.labels("train"), axis=0)
+    return np.tile(middle, (windows.parts[part].windows, 1))
+
+
+def persistence(windows: Windows, part: str) -> Floats:
+    """What is measured at the window's end stays as it is."""
+    return _observed(windows, windows.last_steps(part))
+
+
+def linear(windows: Windows, part: str) -> Floats:
+    """What is measured goes on changing as between the last two steps."""
+    last = windows.last_steps(part)
+    now, before = _observed(windows, last), _observed(windows, np.maximum(last - 1, 0))
+    return now + windows.parts[part].horizon * (now - before)
+
+
+def season(windows: Windows, part: str) -> Floats:
+    """What was measured at the same phase of the last whole season before the label."""
+    horizon, length = windows.parts[part].horizon, windows.meta["season"]
+    back = -(-horizon // length) * length
+    return _observed(windows, np.maximum(windows.last_steps(part) + horizon - back, 0))
+
+
+def moving(windows: Windows, part: str, steps: int) -> Floats:
+    """Mean of what was measured over the last `steps` steps, or those that the window has."""
+    reach = min(steps, windows.meta["seq_len"])
+    last = windows.last_steps(part)
+    return np.mean([_observed(windows, last - back) for back in range(reach)], axis=0)
+
+
+def _observed(windows: Windows, steps: npt.NDArray[np.int64]) -> Floats:
+    return np.asarray(windows.steps.signal[steps][:, windows.meta["observed"]], dtype=np.float64)
 
 
 def clock(windows: Windows, part: str) -> Floats:
@@ -41,7 +89,7 @@ def clock(windows: Windows, part: str) -> Floats:
     train = windows.parts["train"]
     whole = (ends[:-1] >= train.begin) & (ends[1:] <= train.end)
     known = intervals[:-1][whole] if whole.any() else np.array([windows.labels("train").max()])
-    return np.maximum(0.0, known.mean() - since)
+    return np.maximum(0.0, known.mean() - since)[:, None]
 
 
 def cycles(windows: Windows, steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -58,28 +106,70 @@ def cycles(windows: Windows, steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[
 def ridge(windows: Windows, part: str, *, penalties: Sequence[float]) -> Floats:
     """Ridge regression of the label on all T x D features of the window; validation chooses the penalty.
 
-    The normal equations are summed batch by batch, so memory does not grow with the data.
+    The normal equations are summed batch by batch, so memory does not grow with the data. It reads and learns
+    what the network does: values over the window's first, differences.
     """
-    gram: Floats | float = 0.0
-    moment: Floats | float = 0.0
+    gram: Any = 0.0
+    moment: Any = 0.0
     mean = windows.steps.signal[windows.parts["train"].begin : windows.parts["train"].end].mean(axis=0)
-    for design, label in _designs(windows, "train", mean):
-        gram, moment = gram + design.T @ design, moment + design.T @ label
-    gram = np.asarray(gram)
+    if windows.meta["relative"]:
+        mean = np.zeros_like(mean)
+    for design, batch in _designs(windows, "train", mean):
+        labels = batch.labels[:, -1].astype(np.float64)
+        gram, moment = gram + design.T @ design, moment + _each(lambda y, x=design: x.T @ y, labels)  # type: ignore[misc]
     free = np.eye(len(gram))
     free[-1, -1] = 0.0  # the intercept is not held back
-    fits = [np.linalg.lstsq(gram + penalty * free, moment, rcond=None)[0] for penalty in penalties]
 
-    def forecast(name: str, weights: npt.NDArray[Any]) -> Floats:
-        return np.concatenate([design @ weights for design, _ in _designs(windows, name, mean)])
+    def forecast(name: str, weights: Floats) -> Floats:
+        found = []
+        for design, batch in _designs(windows, name, mean):
+            answers = _each(lambda w, x=design: x @ w, weights)  # type: ignore[misc]
+            found.append(batch.restore(answers[:, None])[:, 0])
+        return np.concatenate(found)
 
-    actual = windows.labels("validation")[:, 0]
+    fits = [
+        _each(lambda m, a=gram + penalty * free: np.linalg.lstsq(a, m, rcond=None)[0], moment)  # type: ignore[misc]
+        for penalty in penalties
+    ]
+    actual = windows.labels("validation")
     errors = [mean_absolute_error(actual, forecast("validation", weights)) for weights in fits]
     return forecast(part, fits[int(np.argmin(errors))])
 
 
-def _designs(windows: Windows, part: str, mean: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Yield (B, T x D + 1) features with a column of ones, and labels (B,), real windows only."""
-    for x_BTD, y_BTK, real in windows.batches(part):
-        flat = (x_BTD[:real] - mean).reshape(real, -1)
-        yield np.c_[flat, np.ones(real)], y_BTK[:real, -1, 0].astype(np.float64)
+def _each(one: Callable[[Floats], Any], columns: Floats) -> Floats:
+    """Put `one` of each column side by side; one column gives the same bits whether it is alone or not."""
+    return np.stack([one(np.ascontiguousarray(columns[:, k])) for k in range(columns.shape[1])], axis=1)
+
+
+def _designs(windows: Windows, part: str, mean: Floats) -> Iterator[tuple[Floats, Any]]:
+    """Yield (B, T x D + 1) features with a column of ones, and the windows they are of, real ones only."""
+    for padded in windows.batches(part, every=False):
+        batch = padded.first(padded.real)
+        flat = (batch.signal - mean).reshape(batch.real, -1)
+        yield np.c_[flat, np.ones(batch.real)], batch
+
+
+def majority(windows: Windows, part: str) -> Floats:
+    """Always the classes' shares in train."""
+    shares = np.bincount(windows.labels("train")[:, 0].astype(np.int64), minlength=len(windows.meta["classes"]))
+    return np.tile(shares / shares.sum(), (windows.parts[part].windows, 1))
+
+
+def word_counts(windows: Windows, part: str) -> Floats:
+    """Logistic regression on how often each word occurs; validation chooses the penalty."""
+    from scipy.sparse import csr_array  # a second of imports that no other system needs
+    from sklearn.linear_model import LogisticRegression
+
+    def counts(name: str) -> Any:
+        numbers = np.arange(windows.parts[name].windows)
+        first, lengths = windows.parts[name].where(numbers)
+        words = np.concatenate([windows.steps.signal[a : a + n, 0] for a, n in zip(first, lengths, strict=True)])
+        shape = (len(numbers), len(windows.meta["vocabulary"]))
+        return csr_array((np.ones(len(words)), words, np.r_[0, np.cumsum(lengths)]), shape=shape)
+
+    train, validation, asked = counts("train"), counts("validation"), counts(part)
+    labels = {name: windows.labels(name)[:, 0] for name in ("train", "validation")}
+    models = [LogisticRegression(C=c, max_iter=300).fit(train, labels["train"]) for c in INVERSE_PENALTIES]
+    errors = [log_loss(labels["validation"], model.predict_proba(validation)) for model in models]
+    best: Floats = models[int(np.argmin(errors))].predict_proba(asked)
+    return best

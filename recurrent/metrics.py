@@ -33,11 +33,42 @@ def r2(actual: Floats, predicted: Floats) -> float:
     return 1 - root_mean_squared_error(actual, predicted) ** 2 / variance if variance > 0 else 0.0
 
 
+def accuracy(actual: Floats, probabilities: Floats) -> float:
+    """Share of the classes (N,) that are the likeliest by `probabilities` (N, C)."""
+    return float((probabilities.argmax(axis=1) == actual).mean())
+
+
+def log_loss(actual: Floats, probabilities: Floats) -> float:
+    """Mean of -ln of the probability (N, C) that the actual class (N,) was given."""
+    given = np.take_along_axis(probabilities, actual.astype(np.int64)[:, None], axis=1)
+    return float(-np.log(np.maximum(given, 1e-15)).mean())
+
+
+def block_bootstrap(values: Floats, block: int, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean of dependent values (N,), from resampled blocks of neighbours.
+
+    Blocks go round the end, so every value is as likely as any other (D. N. Politis and J. P. Romano, A circular
+    block-resampling procedure for stationary data, 1992).
+    """
+    count = -(-len(values) // block)
+    starts = np.random.default_rng(seed).integers(0, len(values), (resamples, count))
+    sums = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[:block]]))])
+    blocks = sums[starts + block] - sums[starts]
+    low, high = np.quantile(blocks.sum(axis=1) / (count * block), (0.025, 0.975))
+    return float(low), float(high)
+
+
 def score(actual: Floats, predicted: Floats) -> dict[str, float]:
-    """All of them, under the names of metrics/<system>.json."""
+    """Errors of a forecast of quantities, under the names of metrics/<system>.json."""
     return {
         "mean_delta": mean_delta(actual, predicted),
         "mae": mean_absolute_error(actual, predicted),
+        "mse": root_mean_squared_error(actual, predicted) ** 2,
         "rmse": root_mean_squared_error(actual, predicted),
         "r2": r2(actual, predicted),
     }
+
+
+def score_classes(actual: Floats, probabilities: Floats) -> dict[str, float]:
+    """Errors of a forecast of classes: actual (N,), probabilities (N, C)."""
+    return {"accuracy": accuracy(actual, probabilities), "log_loss": log_loss(actual, probabilities)}

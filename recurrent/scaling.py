@@ -37,3 +37,8 @@ class Scaler:
     def inverse(self, scaled: Array) -> Array:
         """(..., D) from a network -> (..., D) float64 in their own units."""
         return scaled.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+
+    @classmethod
+    def identity(cls, columns: int) -> "Scaler":
+        """Change nothing: for the numbers of words and of classes."""
+        return cls((0.0,) * columns, (1.0,) * columns)

@@ -84,6 +84,14 @@ class Window(Section):
     split: Literal["failures", "contiguous"]
     train_fraction: Fraction
     validation_fraction: Fraction
+    # what the earthquake needs no knob for; the other systems have one (recurrent/system_settings.py)
+    horizon: ClassVar[int] = 0
+    whole: ClassVar[bool] = False
+    relative: ClassVar[bool] = False
+    difference: ClassVar[bool] = False
+    folds: ClassVar[int] = 1
+    repeats: ClassVar[int] = 1
+    seed: ClassVar[int] = 0
 
     @field_validator("statistic")
     @classmethod
@@ -110,6 +118,10 @@ class Model(Section):
     cell: Annotated[str, AfterValidator(_is_cell)]
     hidden_size: Count
     num_layers: Count
+    input: ClassVar[str] = "values"
+    embedding_size: ClassVar[int] = 1
+    dropout: ClassVar[float] = 0.0
+    answer: ClassVar[str] = "every"
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,7 @@ class Train(Section):
     """Read by the stage train."""
 
     loss: Literal["mae", "mse", "huber"]
+    best_by: Literal["mean_delta", "loss"]
     learning_rate: Positive
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Positive
@@ -124,6 +137,8 @@ class Train(Section):
     patience: Count
     max_epochs: Count
     threads: Count
+    weight_decay: ClassVar[float] = 0.0
+    members: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
@@ -131,6 +146,8 @@ class Evaluate(Section):
     """Read by the stage evaluate."""
 
     ridge_penalties: Annotated[tuple[Positive, ...], Strict(False), Field(min_length=1)]
+    moving_average: ClassVar[int] = 0
+    free_running: ClassVar[int] = 0
 
 
 @dataclass(frozen=True)

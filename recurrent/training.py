@@ -1,8 +1,8 @@
 """The training loop: one row of history per epoch, and a reason for its end.
 
-The loss of a window is the sum over its steps of each step's loss, on scaled targets; of a batch,
+The loss of a window is the sum over its answers of each one's loss, on scaled targets; of a batch,
 the mean over its windows. Validation chooses the epoch that is kept; the test part is never read.
-Legend of shapes: B batch, T steps, D features, K targets.
+Legend of shapes: B batch, T steps, D features, K targets or classes, A answers (T or 1).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recurrent.forecaster import Forecaster, as_tensor
+from recurrent.forecaster import Architecture, Forecaster, as_tensor
 from recurrent.scaling import Scaler
-from recurrent.settings import Train
-from recurrent.windowing import BLOCK_ROWS, Windows
+from recurrent.settings import Model, Train
+from recurrent.steps import BLOCK_ROWS
+from recurrent.windowing import Batch, Windows
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "mae": functional.l1_loss,
@@ -28,7 +29,10 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of history.csv; losses on scaled targets, mean deltas in the label's unit at the last step."""
+    """A row of history.csv: losses on scaled targets; mean deltas in the label's unit at the last step.
+
+    Of classes, the mean delta is the share of windows that are put into a wrong one.
+    """
 
     epoch: int
     train_loss: float
@@ -43,14 +47,54 @@ HISTORY_COLUMNS = tuple(field.name for field in fields(Epoch))
 
 
 def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
-    """Fit the scalers of signal and target on the train part, and on nothing else."""
-    train = windows.parts["train"]
+    """Fit the scalers of signal and labels on the train part, and on nothing else."""
+    train, meta = windows.parts["train"], windows.meta
 
     def blocks(of: Any) -> Iterator[Any]:
         for first in range(train.begin, train.end, BLOCK_ROWS):
             yield of[first : min(first + BLOCK_ROWS, train.end)]
 
-    return Scaler.fit(blocks(windows.steps.signal)), Scaler.fit(blocks(windows.steps.target))
+    if meta["relative"] or meta["difference"]:  # what the network sees depends on the window
+        columns, labels = ((getattr(b, name) for b in windows.batches("train")) for name in ("signal", "labels"))
+        return (
+            Scaler.fit(block.reshape(-1, block.shape[-1]) for block in columns),
+            Scaler.fit(block.reshape(-1, block.shape[-1]) for block in labels),
+        )
+    words, classes = "vocabulary" in meta, "classes" in meta
+    return (
+        Scaler.identity(windows.steps.signal.shape[1]) if words else Scaler.fit(blocks(windows.steps.signal)),
+        Scaler.identity(1) if classes else Scaler.fit(blocks(windows.steps.target)),
+    )
+
+
+def architecture(model: Model, windows: Windows) -> Architecture:
+    """Say what is to be built for these windows: their columns, words, targets and classes.
+
+    Raises
+    ------
+    ValueError
+        Where model.input or model.answer do not fit what the windows hold.
+    """
+    meta, columns = windows.meta, windows.steps.signal.shape[1]
+    classes, words = len(meta.get("classes", ())), len(meta.get("vocabulary", ()))
+    if (model.input == "values") == bool(words):
+        expected = "multi_hot or embedding, the signal is words" if words else "values, the signal is no words"
+        raise ValueError(f"model.input is {model.input}, expected {expected}")
+    if classes and model.answer == "every":
+        raise ValueError("model.answer is every, expected last or mean: a sequence has one class")
+    return Architecture(
+        cell=model.cell,
+        input_size=columns,
+        hidden_size=model.hidden_size,
+        num_layers=model.num_layers,
+        output_size=classes or windows.steps.target.shape[1],
+        input=model.input,
+        vocabulary=words,
+        embedding_size=model.embedding_size if model.input == "embedding" else 0,
+        dropout=model.dropout,
+        answer=model.answer,
+        classes=classes,
+    )
 
 
 class Trainer:
@@ -58,7 +102,13 @@ class Trainer:
 
     def __init__(self, forecaster: Forecaster, windows: Windows, settings: Train, *, seed: int) -> None:
         self.forecaster, self.windows, self.settings, self.seed = forecaster, windows, settings, seed
-        self.optimizer = torch.optim.Adam(forecaster.parameters(), lr=settings.learning_rate)
+        self.optimizer = torch.optim.Adam(
+            forecaster.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.every = forecaster.architecture.answer == "every"
+        if bool(forecaster.architecture.classes) != (settings.loss not in LOSSES):
+            expected = "cross_entropy for classes, mae, mse or huber for quantities"
+            raise ValueError(f"train.loss is {settings.loss}, expected {expected}")
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -102,61 +152,80 @@ class Trainer:
         while self.stopped_by is None:
             row = self._epoch(len(self.history) + 1)
             self.history.append(row)
-            best = self.history[self.best_epoch - 1].validation_mean_delta if self.best_epoch else np.inf
-            if row.validation_mean_delta < best:
+            best = self._error(self.history[self.best_epoch - 1]) if self.best_epoch else np.inf
+            if self._error(row) < best:
                 self.best_epoch = row.epoch
                 self.best = {name: weight.clone() for name, weight in self.forecaster.state_dict().items()}
             yield row
         self.forecaster.load_state_dict(self.best)
 
+    def _error(self, row: Epoch) -> float:
+        return row.validation_loss if self.settings.best_by == "loss" else row.validation_mean_delta
+
     def _epoch(self, epoch: int) -> Epoch:
         rate = self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        # the order depends on seed and epoch alone, so that a resumed run sees the same
+        # order and dropout depend on seed and epoch alone, so that a resumed run sees the same
         order = np.random.default_rng([self.seed, epoch]).permutation(self.windows.parts["train"].windows)
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         size = self.windows.parts["train"].batch_size
-        train, norms = _Tally(), []
+        train, norms = _Tally(self.forecaster), []
+        self.forecaster.train()
         for first in range(0, len(order) - size + 1, size):
-            signal_BTD, target_BTK = self.windows.cut("train", order[first : first + size])
-            loss, answers_BTK = self._loss(signal_BTD, target_BTK)
+            batch = self.windows.cut("train", order[first : first + size], every=self.every)
+            loss, answers_BAK = self._loss(batch)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norms.append(float(nn.utils.clip_grad_norm_(self.forecaster.parameters(), self.settings.gradient_clip)))
             self.optimizer.step()
-            train.add(float(loss.detach()), self._in_unit(answers_BTK), target_BTK[:, -1])
-        validation = _Tally()
+            train.add(float(loss.detach()), answers_BAK.detach(), batch)
+        validation = _Tally(self.forecaster)
+        self.forecaster.eval()
         with torch.inference_mode():
-            for signal_BTD, target_BTK, real in self.windows.batches("validation"):
-                loss, answers_BTK = self._loss(signal_BTD[:real], target_BTK[:real])
-                validation.add(float(loss), self._in_unit(answers_BTK), target_BTK[:real, -1])
+            for batch in self.windows.batches("validation", every=self.every):
+                real = batch.first(batch.real)
+                loss, answers_BAK = self._loss(real)
+                validation.add(float(loss), answers_BAK, real)
         if not np.isfinite(loss_of_both := train.loss + validation.loss):
             raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
         return Epoch(
             epoch, train.loss, validation.loss, train.mean_delta, validation.mean_delta, float(np.mean(norms)), rate
         )
 
-    def _loss(self, signal_BTD: Any, target_BTK: Any) -> tuple[Tensor, Tensor]:
-        answers_BTK = self.forecaster(as_tensor(self.forecaster.signal_scaler.transform(signal_BTD)))
-        wanted_BTK = as_tensor(self.forecaster.target_scaler.transform(target_BTK))
-        each_BTK = LOSSES[self.settings.loss](answers_BTK, wanted_BTK, reduction="none")
-        return each_BTK.sum(dim=(1, 2)).mean(), answers_BTK
-
-    def _in_unit(self, answers_BTK: Tensor) -> Any:
-        return self.forecaster.target_scaler.inverse(answers_BTK.detach()[:, -1].numpy())
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        lengths = None if batch.lengths is None else torch.from_numpy(batch.lengths)
+        answers_BAK = self.forecaster(self.forecaster.scaled(batch.signal), lengths)
+        if self.forecaster.architecture.classes:
+            return functional.cross_entropy(
+                answers_BAK[:, 0], torch.from_numpy(batch.labels[:, 0, 0]).long()
+            ), answers_BAK
+        wanted_BAK = as_tensor(self.forecaster.target_scaler.transform(batch.labels))
+        each_BAK = LOSSES[self.settings.loss](answers_BAK, wanted_BAK, reduction="none")
+        if lengths is not None and self.every:
+            each_BAK = each_BAK * (torch.arange(each_BAK.shape[1]) < lengths[:, None])[..., None]
+        return each_BAK.sum(dim=(1, 2)).mean(), answers_BAK
 
 
 class _Tally:
     """Running mean of the loss and mean delta over the windows of an epoch."""
 
-    def __init__(self) -> None:
-        self.windows, self._loss, self._error, self._size = 0, 0.0, 0.0, 0.0
+    def __init__(self, forecaster: Forecaster) -> None:
+        self.windows, self._loss, self._wrong, self._size = 0, 0.0, 0.0, 0.0
+        self._classes, self._scaler = forecaster.architecture.classes, forecaster.target_scaler
 
-    def add(self, loss: float, predicted_BK: Any, actual_BK: Any) -> None:
-        self.windows += len(actual_BK)
-        self._loss += loss * len(actual_BK)
-        self._error += float(np.abs(predicted_BK - actual_BK).sum())
-        self._size += float(np.abs(actual_BK).sum())
+    def add(self, loss: float, answers_BAK: Tensor, batch: Batch) -> None:
+        self.windows += len(batch.labels)
+        self._loss += loss * len(batch.labels)
+        if self._classes:
+            self._wrong += float((answers_BAK[:, -1].argmax(dim=-1).numpy() != batch.labels[:, -1, 0]).sum())
+            self._size += len(batch.labels)
+            return
+        end = batch.end()
+        predicted_B1K = end.restore(self._scaler.inverse(batch.at_end(answers_BAK.numpy())))
+        actual_B1K = end.actual
+        self._wrong += float(np.abs(predicted_B1K - actual_B1K).sum())
+        self._size += float(np.abs(actual_B1K).sum())
 
     @property
     def loss(self) -> float:
@@ -166,4 +235,4 @@ class _Tally:
     def mean_delta(self) -> float:
         if self._size == 0:
             raise ValueError("every label is 0: a relative error has no meaning")
-        return self._error / self._size
+        return self._wrong / self._size

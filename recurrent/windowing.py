@@ -1,4 +1,4 @@
-"""From a series to windows: summarise samples into steps, split, cut, batch.
+"""Windows over the steps of a series: cut out, batched, and seen as a network reads and learns them.
 
 Legend of shapes: N windows, B windows of a batch, T steps of a window (`seq_len`), D features of a
 step (columns x statistics), K targets, A answers of a window: T, or 1 where only its end is asked for.
@@ -6,8 +6,7 @@ step (columns x statistics), K targets, A answers of a window: T, or 1 where onl
 The steps are stored once, as a series; windows overlap, so they are never stored, only cut out.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +15,8 @@ from typing import Any
 import numpy as np
 
 from recurrent import splitting
-from recurrent.series import Array, Series, SeriesWriter
-from recurrent.steps import summarise
-
-PARTS = ("train", "validation", "test")
+from recurrent.series import Array, Series
+from recurrent.splitting import PARTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,164 +89,32 @@ class Batch:
 
     def restore(self, answers: Array) -> Array:
         """Answers (B, A, K) in the target's own unit."""
-        return answers if self.plain else answers * self.unit + self.offset
-
-    @property
-    def plain(self) -> bool:
-        return isinstance(self.unit, float) and isinstance(self.offset, float)
+        return answers * self.unit + self.offset if isinstance(self.unit, np.ndarray) else answers
 
     @property
     def actual(self) -> Array:
         """Labels in the target's own unit, (B, A, K)."""
         return self.restore(self.labels)
 
+    def at_end(self, values: Array) -> Array:
+        """Values (B, A, K) at the last step of each window: (B, 1, K)."""
+        if self.lengths is None or values.shape[1] == 1:
+            return values[:, -1:]
+        return np.take_along_axis(values, self.lengths[:, None, None] - 1, axis=1)
 
-def write_windows(
-    series: Series,
-    folder: Path,
-    *,
-    seq_len: int,
-    samples_per_step: int,
-    statistics: Sequence[str],
-    stride: int,
-    batch_size: int,
-    split: str,
-    fractions: tuple[float, float],
-    horizon: int = 0,
-    whole: bool = False,
-    relative: bool = False,
-    difference: bool = False,
-    folds: int = 1,
-    repeats: int = 1,
-    seed: int = 0,
-) -> None:
-    """Summarise, split and write steps and a meta.json that says where the windows lie.
+    def end(self) -> "Batch":
+        """The same windows with the label of their end only."""
+        labels = self.at_end(self.labels)
+        if not isinstance(self.unit, np.ndarray) or not isinstance(self.offset, np.ndarray):
+            return replace(self, labels=labels)
+        return replace(self, labels=labels, offset=self.at_end(self.offset), unit=self.at_end(self.unit))
 
-    Parameters
-    ----------
-    split : failures or contiguous (in time), each_group (every group a series of its own, cut in time),
-        groups or folds (whole groups, shuffled by `seed`), given (the data set's own parts)
-    horizon : steps from the end of a window to its label
-    whole : one window per group, of at most seq_len steps
-    relative, difference : labels over the window's first value, less one; less the value at the same step
-
-    Raises
-    ------
-    ValueError
-        Where a part gets no window or train no full batch, with numbers that would work.
-    """
-    meta, failures = series.meta, series.meta["failures"]
-    observed = meta["observed"] if tuple(statistics) == ("none",) else [None] * len(meta["target"])
-    if (relative or difference) and None in observed:
-        raise ValueError(
-            f"window.{'relative' if relative else 'difference'} needs the target among the columns that are read, "
-            f"one sample a step; target {meta['target']}, columns {meta['signal']}"
-        )
-    if series.group is not None and samples_per_step > 1:
-        raise ValueError(f"window.samples_per_step is {samples_per_step}, expected 1 where rows have groups")
-    if series.group is None and (whole or split in ("each_group", "groups", "folds")):
-        raise ValueError(f"window.split {split}{', whole' if whole else ''} needs groups, and the series has none")
-    by_failures = split == "failures" and bool(failures)
-
-    def limits(samples: int) -> list[tuple[int, int]]:
-        return splitting.in_time(
-            rows=len(series.signal), failures=failures, samples_per_step=samples, by_failures=by_failures,
-            fractions=fractions,
-        )  # fmt: skip
-
-    shuffled: list[list[Array]] = []
-    if split == "each_group":
-        found = splitting.each_group_in_time(np.asarray(series.group), fractions)
-    elif split == "given":
-        if "parts" not in meta:
-            raise ValueError("window.split given: the data set fixes no parts")
-        found = [[tuple(meta["parts"][name]) for name in PARTS]]
-    elif split in ("groups", "folds"):
-        group = np.asarray(series.group)
-        if split == "groups":
-            shuffled = splitting.whole_groups(group, fractions, seed)
-        else:
-            shuffled = splitting.folds(group, number=folds, repeats=repeats, fractions=fractions, seed=seed)
-        ends = np.cumsum([0, *(len(rows) for parts in shuffled for rows in parts)]).tolist()
-        found = [[(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)] for i in range(len(shuffled))]
-    else:
-        found = [limits(samples_per_step)]
-    order = np.concatenate([rows for parts in shuffled for rows in parts]) if shuffled else None
-    group = None if series.group is None else np.asarray(series.group)[slice(None) if order is None else order]
-    shifts = {"horizon": horizon, "whole": whole}
-    splits = [
-        {
-            name: Part(_stretches(group, *limit), seq_len, stride, batch_size, **shifts)
-            for name, limit in zip(PARTS, limits_of, strict=True)
-        }
-        for limits_of in found
-    ]
-    need = 1 if whole else seq_len + horizon
-    fitting = (
-        n
-        for n in range(samples_per_step - 1, 1 if {"std", "log_std"} & set(statistics) else 0, -1)
-        if min(end - begin for begin, end in limits(n)) >= need
-    )
-    for parts in splits:
-        _require_windows(parts, fitting)
-    md5 = hashlib.md5(usedforsecurity=False)
-    with SeriesWriter(folder) as writer:
-        if order is not None:
-            writer.append(series.signal[order], series.target[order], group)
-        elif group is not None:
-            writer.append(np.asarray(series.signal), np.asarray(series.target), group)
-        else:
-            for signal, target in summarise(series, samples_per_step, statistics):
-                writer.append(signal, target)
-                md5.update(np.ascontiguousarray(signal).data)
-                md5.update(np.ascontiguousarray(target).data)
-        kept = {key: meta[key] for key in ("classes", "vocabulary", "season", "correlations") if key in meta}
-        writer.finish(
-            kept
-            | shifts
-            | {
-                "splits": [{name: part.describe() for name, part in parts.items()} for parts in splits],
-                "seq_len": seq_len,
-                "stride": stride,
-                "split": split if split != "failures" or failures else "contiguous",
-                "samples_per_step": samples_per_step,
-                "features": [f"{name} of {column}" for name in statistics for column in meta["signal"]],
-                "target": meta["target"],
-                "observed": observed,
-                "relative": relative,
-                "difference": difference,
-                "units": meta["units"],
-                "failures": failures,
-                "first_targets": [float(series.target[row, 0]) for row in [0, *failures]],
-                "countdown": meta["countdown"],
-                "md5": md5.hexdigest(),
-            }
-        )
-
-
-def _stretches(group: Array | None, begin: int, end: int) -> Array:
-    """Runs of one group from `begin` up to `end`, (M, 2)."""
-    if group is None or begin >= end:
-        return np.array([[begin, end]])
-    return begin + splitting.runs(group[begin:end])
-
-
-def _require_windows(parts: dict[str, Part], fitting: Iterator[int]) -> None:
-    """Refuse a part without windows; `fitting` are samples_per_step that would give each part one."""
-    name, least = min(parts.items(), key=lambda item: item[1].windows)
-    steps, seq_len = int(np.diff(least.stretches).max()) - least.horizon, least.seq_len
-    if not least.windows:
-        fewer = next(fitting, 0)
-        ways = [f"seq_len up to {steps}"] * (steps > 0) + [f"window.samples_per_step {fewer}"] * (fewer > 0)
-        raise ValueError(
-            f"{name} has {steps} steps, too few for one window of seq_len {seq_len}; "
-            f"what would work: {' or '.join(ways) or 'a longer recording'}"
-        )
-    if (windows := parts["train"].windows) < (batch_size := parts["train"].batch_size):
-        raise ValueError(
-            f"train has {windows} windows, too few for one batch of window.batch_size {batch_size}; "
-            f"what would work: window.batch_size up to {windows}"
-        )
+    def first(self, windows: int) -> "Batch":
+        """The first windows of the batch."""
+        if windows == len(self.labels):
+            return self
+        kept = {key: value[:windows] for key, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **kept, real=windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,10 +140,10 @@ class Windows:
 
     def split(self, number: int) -> "Windows":
         """The same steps under another split."""
-        meta, group = self.meta, None if self.steps.group is None else np.asarray(self.steps.group)
+        meta, group = self.meta, self.steps.group
         parts = {
             name: Part(
-                _stretches(group, part["begin"], part["end"]),
+                splitting.within(group, part["begin"], part["end"]),
                 meta["seq_len"],
                 meta["stride"],
                 part["batch_size"],
@@ -312,22 +177,34 @@ class Windows:
         real = len(numbers) if real is None else real
         if not (self.meta["relative"] or self.meta["difference"]):
             return Batch(signal_BTD, labels_BAK, ragged, real)
-        observed = self.meta["observed"]
-        now_BAK = self.steps.signal[asked_BA][..., observed].astype(np.float64)
-        base_BTD = signal_BTD[:, :1].astype(np.float64) if self.meta["relative"] else np.ones(1)
-        if not base_BTD.all():
-            window, _, column = np.argwhere(base_BTD == 0)[0]
-            raise ValueError(
-                f"step {first_B[window]}: {self.meta['features'][column]} is 0, which window.relative divides by; "
-                "choose other columns or window.relative false"
-            )
-        unit = base_BTD[..., observed] if self.meta["relative"] else 1.0
-        offset = now_BAK if self.meta["difference"] else unit
-        if self.meta["relative"]:
-            signal_BTD = signal_BTD / base_BTD - 1
+        signal_BTD, unit, offset = self.see(signal_BTD, every=every)
         # arrays of the labels' shape, so that a batch that is not plain is known by them
         offset, unit = np.broadcast_to(offset, labels_BAK.shape), np.broadcast_to(unit, labels_BAK.shape)
         return Batch(signal_BTD, (labels_BAK - offset) / unit, ragged, real, offset, unit)
+
+    def see(self, signal_BTD: Array, *, every: bool) -> tuple[Array, Array | float, Array | float]:
+        """Signal in its own unit -> what the network reads, and the unit and offset of its answers.
+
+        Raises
+        ------
+        ValueError
+            Where the first value of a window is 0 and window.relative would divide by it.
+        """
+        observed = self.meta["observed"]
+        unit: Array | float = 1.0
+        offset: Array | float = 0.0
+        now_BAK = (signal_BTD if every else signal_BTD[:, -1:])[..., observed] if self.meta["difference"] else None
+        if self.meta["relative"]:
+            base_B1D = signal_BTD[:, :1].astype(np.float64)
+            if not base_B1D.all():
+                column = int(np.argwhere(base_B1D == 0)[0][2])
+                raise ValueError(
+                    f"{self.meta['features'][column]} is 0 at the start of a window, which window.relative divides "
+                    "by; choose other columns or window.relative false"
+                )
+            signal_BTD = signal_BTD / base_B1D - 1
+            unit = offset = base_B1D[..., observed]
+        return signal_BTD, unit, offset if now_BAK is None else now_BAK.astype(np.float64)
 
     def batches(self, name: str, *, every: bool = True) -> Iterator[Batch]:
         """Yield every window in order.
@@ -339,6 +216,12 @@ class Windows:
             real = min(part.batch_size, part.windows - first)
             numbers = np.minimum(np.arange(first, first + part.batch_size), part.windows - 1)
             yield self.cut(name, numbers, every=every, real=real)
+
+    @property
+    def even(self) -> bool:
+        """Whether all windows have the same number of steps."""
+        lengths = [part.where(np.arange(part.windows))[1] for part in self.parts.values() if part.whole]
+        return not lengths or len(np.unique(np.concatenate(lengths))) == 1
 
     def last_steps(self, name: str) -> Array:
         """Number the last step of each window of a part, (N,)."""
@@ -363,5 +246,4 @@ class Windows:
             part = self.parts[name]
             shape = (part.batches, part.batch_size, part.seq_len, len(meta["features"]))
             lines.append(f"  {name:<10} {shape}, {part.windows} windows")
-        return "
-".join(lines)
+        return "\n".join(lines)

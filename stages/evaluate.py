@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 import stages
-from recurrent import baselines, settings
-from recurrent.evaluation import predict, report, time_axis, verdict
-from recurrent.forecaster import Forecaster
+from recurrent import free_running, settings
+from recurrent.evaluation import describe, judge, report, rows, verdict
+from recurrent.forecaster import Forecaster, places
 from recurrent.tables import write_csv, write_json
-from recurrent.windowing import PARTS, Windows
+from recurrent.windowing import Windows
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,19 @@ class Params:
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
     torch.set_num_threads(1)
-    data, network = Windows.open(windows), Forecaster.load(model)
-    runs = {part: predict(data, part, network.predict) for part in PARTS}
-    others = baselines.forecasts(data, "test", ridge_penalties=params.evaluate.ridge_penalties)
-    result = report({part: scores for part, (_, scores) in runs.items()}, others, data)
-    time, unit = time_axis(data, "test")
-    rows = {"time": time, "actual": data.labels("test")[:, 0], "predicted": runs["test"][0], **others}
-    about = {"target": data.meta["target"], "unit": data.meta["units"]["target"], "time_unit": unit}
-    write_csv(predictions / "predictions.csv", [rows])
+    data, knobs = Windows.open(windows), params.evaluate
+    networks = [[Forecaster.load(path).predict for path in paths] for paths in places(model, len(data.splits))]
+    judged = [
+        judge(split, own, ridge_penalties=knobs.ridge_penalties, moving_average=knobs.moving_average)
+        for split, own in zip(data.splits, networks, strict=True)
+    ]
+    result, about = report(judged), describe(judged)
+    write_csv(predictions / "predictions.csv", [rows(judged[0])])
+    if knobs.free_running:
+        runs = free_running.short(data, networks[0], knobs.free_running)
+        result["free_running"] = runs.scores()
+        for name, table in free_running.tables(runs, free_running.whole(data, networks[0]), data).items():
+            write_csv(predictions / f"{name}.csv", [table])
     write_json(predictions / "meta.json", about | {"verdict": verdict(result).splitlines()})
     write_json(metrics, result)
     print(verdict(result))

@@ -27,7 +27,8 @@ def main(params: Params, csv: Path, series: Path) -> None:
             {
                 "source": {"name": csv.name, "md5": source.md5, "columns": list(source.columns)},
                 "signal": list(knobs.signal),
-                "target": knobs.target,
+                "target": [knobs.target],
+                "observed": [knobs.signal.index(knobs.target) if knobs.target in knobs.signal else None],
                 "units": {"signal": knobs.signal_unit, "target": knobs.target_unit},
                 "countdown": knobs.failure_below is not None,
                 "failures": source.failures,

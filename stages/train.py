@@ -6,7 +6,9 @@ Killed, it goes on where it was when it is started again, and ends with the same
 import os
 import sys
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,7 +16,7 @@ import stages
 from recurrent import checkpoint, forecaster, settings
 from recurrent.history import narrate, outcome, record
 from recurrent.tables import write_json
-from recurrent.training import Trainer, fit_scalers
+from recurrent.training import Trainer, architecture, fit_scalers
 from recurrent.windowing import Windows
 
 # DVC clears outputs before a stage runs, so what must outlive a kill lies elsewhere; DVC_ROOT is
@@ -32,12 +34,28 @@ class Params:
 
 
 def main(params: Params, windows: Path, model: Path, history: Path) -> None:
-    """Write the best epoch's forecaster to `model` (safetensors) and a row per epoch to `history`."""
+    """Write the best epoch's forecaster to `model` (safetensors) and a row per epoch to `history`.
+
+    Where there are several splits or members, the first is there, and the others beside `model`.
+    """
     torch.set_num_threads(params.train.threads)
-    data = Windows.open(windows)
-    network = forecaster.build(**asdict(params.model), scalers=fit_scalers(data), seed=params.seed)
-    trainer = Trainer(network, data, params.train, seed=params.seed)
-    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data))
+    splits = Windows.open(windows).splits
+    runs = list(product(range(len(splits)), range(params.train.members)))
+    endings = []
+    for split, member in runs:
+        if len(runs) > 1:
+            print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
+        log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
+        endings.append(_train(params, splits[split], split, member, forecaster.place(model, split, member), log))
+    write_json(model.with_name("training.json"), endings[0] | ({"others": endings[1:]} if endings[1:] else {}))
+
+
+def _train(params: Params, data: Windows, split: int, member: int, model: Path, history: Path) -> dict[str, Any]:
+    """Train one network, or go on with it; say how it ended."""
+    seed = params.seed + 1009 * split + 100003 * member
+    network = forecaster.build(architecture(params.model, data), fit_scalers(data), seed=seed)
+    trainer = Trainer(network, data, params.train, seed=seed)
+    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, split, member))
     if state := saved.load():
         trainer.restore(state)
         print(f"going on after epoch {len(trainer.history)} of an earlier run that was stopped")
@@ -47,13 +65,13 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
         saved.save(trainer.state())
     network.save(model)
     ending = outcome(trainer)
-    write_json(model.with_name("training.json"), ending)
     print(f"stopped by {ending['stopped_by']} after {ending['epochs']} epochs, best: {ending['best']['epoch']}")
     saved.remove()
+    return ending
 
 
-def _fingerprint(params: Params, data: Windows) -> str:
-    parameters = asdict(params) | {"windows": data.meta}
+def _fingerprint(params: Params, data: Windows, split: int, member: int) -> str:
+    parameters = asdict(params) | {"windows": data.meta, "run": [split, member]}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}
     code = [Path(module.__file__) for module in ours.values() if module.__file__]

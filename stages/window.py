@@ -5,8 +5,10 @@ from pathlib import Path
 
 import stages
 from recurrent import settings
+from recurrent.cutting import write_windows
 from recurrent.series import Series
-from recurrent.windowing import Windows, write_windows
+from recurrent.splitting import Split
+from recurrent.windowing import Windows
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,13 @@ def main(params: Params, series: Path, windows: Path) -> None:
         statistics=knobs.statistic,
         stride=knobs.stride,
         batch_size=knobs.batch_size,
-        by_failures=knobs.split == "failures",
-        fractions=(knobs.train_fraction, knobs.validation_fraction),
+        split=Split(
+            knobs.split, (knobs.train_fraction, knobs.validation_fraction), knobs.folds, knobs.repeats, knobs.seed
+        ),
+        horizon=knobs.horizon,
+        whole=knobs.whole,
+        relative=knobs.relative,
+        difference=knobs.difference,
     )
     print(Windows.open(windows).summary())
 

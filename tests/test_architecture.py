@@ -25,6 +25,7 @@ CODE = sorted(path for folder in ("recurrent", "stages") for path in (ROOT / fol
 LAYERS = {
     "params": (),
     "settings": (),
+    "system_settings": ("settings",),
     "metrics": (),
     "figures": (),
     "tables": (),
@@ -33,12 +34,16 @@ LAYERS = {
     "series": (),
     "sources": ("series",),
     "scaling": ("series",),
-    "windowing": ("series",),
+    "steps": ("series",),
+    "splitting": ("series",),
+    "windowing": ("series", "splitting"),
+    "cutting": ("series", "splitting", "steps", "windowing"),
     "baselines": ("metrics", "windowing"),
-    "evaluation": ("baselines", "metrics", "series", "windowing"),
+    "evaluation": ("baselines", "metrics", "series", "splitting", "windowing"),
+    "free_running": ("evaluation", "windowing"),
     "cells": ("kernels",),
     "forecaster": ("cells", "scaling", "series"),
-    "training": ("forecaster", "scaling", "settings", "windowing"),
+    "training": ("forecaster", "scaling", "settings", "steps", "windowing"),
     "history": ("training",),
 }
 MAY_IMPORT = {
