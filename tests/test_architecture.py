@@ -31,7 +31,8 @@ LAYERS = {
     "checkpoint": (),
     "kernels": (),
     "series": (),
-    "sources": ("series",),
+    "download": (),
+    "sources": ("download", "series", "settings"),
     "scaling": ("series",),
     "windowing": ("series",),
     "baselines": ("metrics", "windowing"),
@@ -52,6 +53,8 @@ MAY_IMPORT = {
     "safetensors": ("recurrent/forecaster.py",),
     "matplotlib": ("recurrent/figures.py",),
     "argparse": ("stages/__init__.py",),
+    "openpyxl": ("recurrent/sources/_columns.py",),
+    "urllib": ("recurrent/download.py",),
     "pickle": (),
 }
 
