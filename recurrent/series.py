@@ -203,6 +203,33 @@ class SeriesWriter:
 
 
 @dataclass(frozen=True, eq=False)
+class Recording:
+    """A small series in memory, as a source gives it.
+
+    Parameters
+    ----------
+    signal, target : (n, D) and (n, K), rows in time order; `target` of a row is the quantity at that row
+    group : (n,) integers, rows of one group side by side; None for one series
+    meta : JSON values. `signal`, `target`: names; `units`: of both; `observed`: for each target the signal column that
+        measures the same quantity, or null; `failures`, `countdown`: see `CsvFile`; `time_unit`: of a row;
+        `source`: name, md5 of the raw file, notes on what was found and done. Where they apply: `classes` (the
+        target counts in them), `vocabulary` (the signal does), `groups` (their names), `season` (rows), `parts`
+        (train, validation, test: [begin, end] in rows), `correlations` (names, values).
+    """
+
+    signal: Array
+    target: Array
+    group: Array | None
+    meta: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write it as a `Series`."""
+        with SeriesWriter(folder) as writer:
+            writer.append(self.signal, self.target, self.group)
+            writer.finish(self.meta)
+
+
+@dataclass(frozen=True, eq=False)
 class Series:
     """A series on disk; the arrays are read-only memory maps, so opening is free at any size."""
 

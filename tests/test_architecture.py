@@ -32,7 +32,8 @@ LAYERS = {
     "checkpoint": (),
     "kernels": (),
     "series": (),
-    "sources": ("series",),
+    "download": (),
+    "sources": ("download", "series", "settings"),
     "scaling": ("series",),
     "steps": ("series",),
     "splitting": ("series",),
@@ -57,6 +58,8 @@ MAY_IMPORT = {
     "safetensors": ("recurrent/forecaster.py",),
     "matplotlib": ("recurrent/figures.py",),
     "argparse": ("stages/__init__.py",),
+    "openpyxl": ("recurrent/sources/_columns.py",),
+    "urllib": ("recurrent/download.py",),
     "pickle": (),
 }
 

@@ -1,0 +1,30 @@
+"""The keys that every source of one file has, and where that file lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from recurrent.download import File
+from recurrent.settings import Name, Section
+
+Url = Annotated[str, Field(pattern="^https?://")]
+Checksum = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{64})$")]
+
+
+@dataclass(frozen=True)
+class RawFile(Section):
+    """One file: downloaded under the name `file`, or, where `url` is null, your own at the path `file`."""
+
+    file: Name
+    url: Url | None
+    checksum: Checksum | None
+
+    def files(self) -> tuple[File, ...]:
+        return () if self.url is None else (File(self.file, self.url, self.checksum),)
+
+    def path(self, raw: Path) -> Path:
+        return Path(self.file) if self.url is None else raw / self.file

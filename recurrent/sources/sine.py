@@ -1,0 +1,37 @@
+"""The sine wave of J. Aungiers' repository "LSTM Neural Network for Time Series Prediction" (2018), sinewave.csv.
+
+Computed, not downloaded: the file holds sin(1 + 2 pi i / 100) for i = 0 to 5000, rounded to nine digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recurrent.download import File
+from recurrent.series import Recording
+from recurrent.settings import Count, Section
+from recurrent.sources._about import about
+
+PERIOD = 100  # rows
+
+
+@dataclass(frozen=True)
+class Options(Section):
+    """Keys of the source."""
+
+    rows: Count
+
+
+def files(options: Options) -> tuple[File, ...]:
+    """Name the files to download: none."""
+    return ()
+
+
+def load(options: Options, raw: Path) -> Recording:
+    """Compute the wave: signal = target = value (rows, 1)."""
+    value = np.sin(1 + 2 * np.pi * np.arange(options.rows) / PERIOD)[:, None]
+    meta = about("sine", signal=["value"], target=["value"], observed=[0], units=("1", "1"), time_unit="row")
+    return Recording(value, value, None, meta)
