@@ -55,16 +55,18 @@ def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
             yield of[first : min(first + BLOCK_ROWS, train.end)]
 
     if meta["relative"] or meta["difference"]:  # what the network sees depends on the window
-        columns, labels = ((getattr(b, name) for b in windows.batches("train")) for name in ("signal", "labels"))
-        return (
-            Scaler.fit(block.reshape(-1, block.shape[-1]) for block in columns),
-            Scaler.fit(block.reshape(-1, block.shape[-1]) for block in labels),
-        )
+        seen = (batch.first(batch.real) for batch in windows.batches("train"))
+        learnt = (batch.first(batch.real) for batch in windows.batches("train"))
+        return Scaler.fit(_rows(batch.signal) for batch in seen), Scaler.fit(_rows(batch.labels) for batch in learnt)
     words, classes = "vocabulary" in meta, "classes" in meta
     return (
         Scaler.identity(windows.steps.signal.shape[1]) if words else Scaler.fit(blocks(windows.steps.signal)),
         Scaler.identity(1) if classes else Scaler.fit(blocks(windows.steps.target)),
     )
+
+
+def _rows(values: Any) -> Any:
+    return values.reshape(-1, values.shape[-1])
 
 
 def architecture(model: Model, windows: Windows) -> Architecture:

@@ -1,0 +1,28 @@
+"""Read a source: data/raw/<system> -> data/<system>/series (signal.npy, target.npy, group.npy, meta.json)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import stages
+from recurrent.sources._choose import choose
+
+
+@dataclass(frozen=True)
+class Params:
+    """What this stage reads from the params file."""
+
+    source: dict[str, Any]
+
+
+def main(params: Params, raw: Path, series: Path) -> None:
+    """Write what the source makes of the files in `raw` to `series`."""
+    module, options = choose(params.source)
+    recording = module.load(options, raw)
+    recording.write(series)
+    print(f"{series}: {len(recording.signal)} rows of {', '.join(recording.meta['signal'])}")
+    print("\n".join(recording.meta["source"]["notes"]))
+
+
+if __name__ == "__main__":
+    stages.run(main)
