@@ -42,9 +42,8 @@ def weather(n=40, station="07690"):
 def students(n=12):
     rng = np.random.default_rng(2)
     rows = rng.uniform(4, 9, (n, 5)).round(2).tolist()
-    extra = [[115 + i % 2, ("Male", "F", "M", "Female")[i % 4], *((17000 + i, "") if i % 2 else ("", 17000 + i)), 16 + i % 3]
-             for i in range(n)]  # fmt: skip
-    return [[*grade, *rest] for grade, rest in zip(rows, extra, strict=True)]
+    genders, rolls = ("Male", "F", "M", "Female"), [((17000 + i, ""), ("", 17000 + i))[i % 2] for i in range(n)]
+    return [[*grade, 115 + i % 2, genders[i % 4], *rolls[i], 16 + i % 3] for i, grade in enumerate(rows)]
 
 
 GRADES = (*grades.READ, grades.LEARNED, "College Code", "Gender", *grades.ROLLS, "Subject Code")

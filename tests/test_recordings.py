@@ -6,10 +6,8 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from small_data import (
-    FILE, GRADES, REVIEWS, SMALL, SYNOP, TABLE, prices, reviews, students, weather, write,
-    write_reviews_table,
-)  # fmt: skip
+import small_data as small
+from small_data import FILE, REVIEWS, SMALL, TABLE
 
 from recurrent.series import Recording, Series
 from recurrent.sources import synop, table
@@ -36,7 +34,7 @@ def test_a_recording_is_finite_and_says_what_it_is(name, tmp_path):
     assert n > 20 and recording.signal.shape == (n, len(meta["signal"]))
     assert recording.target.shape == (n, len(meta["target"]))
     assert np.isfinite(recording.signal).all() and np.isfinite(recording.target).all()
-    assert REQUIRED <= meta.keys() and set(meta["units"]) == {"signal", "target"}
+    assert meta.keys() >= REQUIRED and set(meta["units"]) == {"signal", "target"}
     assert set(meta["source"]) == {"name", "md5", "notes"}
     assert len(meta["source"]["md5"]) == (32 if SMALL[name][1] else 0)
     assert json.loads(json.dumps(meta, allow_nan=False)) == meta
@@ -83,7 +81,7 @@ def test_the_same_twice_and_through_the_disk(name, tmp_path):
 
 def test_whole_numbers_stay_whole(tmp_path):
     rows = [(i, 2 * i) for i in range(5)]
-    write(tmp_path / "own.csv", ("a", "b"), rows)
+    small.write(tmp_path / "own.csv", ("a", "b"), rows)
     options = table.Options(**TABLE | {"signal": ("a",), "target": ("b",), "time": None})
     recording = table.load(options, tmp_path)
     assert recording.signal.dtype == recording.target.dtype == np.int64
@@ -102,7 +100,7 @@ def test_a_longer_series_begins_like_a_shorter_one(name, tmp_path):
 
 @pytest.mark.parametrize(
     "name, header, rows, delimiter",
-    [("table", ("Date", "Close", "Volume"), prices, ","), ("synop", SYNOP, weather, ";")],
+    [("table", ("Date", "Close", "Volume"), small.prices, ","), ("synop", small.SYNOP, small.weather, ";")],
 )
 def test_the_future_changes_no_row_of_the_past(name, header, rows, delimiter, tmp_path):
     for folder in ("first", "other"):
@@ -111,9 +109,9 @@ def test_the_future_changes_no_row_of_the_past(name, header, rows, delimiter, tm
     for row in (3, 4, PAST + 5):
         if name == "synop":
             rows[row][2:5] = ["", "", ""]  # holes, filled with what?
-    write(tmp_path / "first" / "own.csv", header, rows, delimiter)
+    small.write(tmp_path / "first" / "own.csv", header, rows, delimiter)
     changed = [row if i < PAST else [*row[:2], *(999 for _ in row[2:])] for i, row in enumerate(rows)]
-    write(tmp_path / "other" / "own.csv", header, changed[::-1], delimiter)
+    small.write(tmp_path / "other" / "own.csv", header, changed[::-1], delimiter)
     first, other = (load(name, tmp_path / folder) for folder in ("first", "other"))
     assert first.signal[:PAST].tobytes() == other.signal[:PAST].tobytes()
     assert first.target[:PAST].tobytes() == other.target[:PAST].tobytes()
@@ -121,20 +119,20 @@ def test_the_future_changes_no_row_of_the_past(name, header, rows, delimiter, tm
 
 
 def test_a_student_changes_no_other_student(tmp_path):
-    rows = students()
-    write(tmp_path / "own.csv", GRADES, rows)
+    rows = small.students()
+    small.write(tmp_path / "own.csv", small.GRADES, rows)
     first = load("grades", tmp_path)
     rows[-1][:5] = [1.0] * 5
-    write(tmp_path / "own.csv", GRADES, rows)
+    small.write(tmp_path / "own.csv", small.GRADES, rows)
     assert first.signal[:-4].tobytes() == load("grades", tmp_path).signal[:-4].tobytes()
 
 
 def test_the_test_part_changes_neither_vocabulary_nor_train(tmp_path):
     for folder in ("first", "other"):
         (tmp_path / folder).mkdir()
-    write_reviews_table(tmp_path / "first", reviews())
+    small.write_reviews_table(tmp_path / "first", small.reviews())
     words = "many new words " * 50
-    write_reviews_table(tmp_path / "other", [(p, *r, t + words * (p == "test")) for p, *r, t in reviews()])
+    small.write_reviews_table(tmp_path / "other", [(p, *r, t + words * (p == "test")) for p, *r, t in small.reviews()])
     first, other = (load("imdb", tmp_path / folder, replace(REVIEWS, words=1000)) for folder in ("first", "other"))
     begin = first.meta["parts"]["test"][0]
     assert first.meta["vocabulary"] == other.meta["vocabulary"] and other.meta["parts"]["test"][0] == begin
