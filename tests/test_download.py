@@ -120,6 +120,14 @@ def test_the_next_run_continues(server, tmp_path):
     assert server.requests[1][1] == "bytes=256000-"
 
 
+def test_without_a_checksum_the_next_run_begins_anew(server, tmp_path):
+    server.faults = ["broken off"]
+    with pytest.raises(DownloadError, match="broken off"):
+        fetch(server, tmp_path, checksum=None, attempts=1)
+    server.content = CONTENT[::-1]
+    assert fetch(server, tmp_path, checksum=None).read_bytes() == CONTENT[::-1]
+
+
 def test_a_server_without_ranges_starts_again(server, tmp_path):
     server.faults, server.ranges = ["broken off"], False
     assert fetch(server, tmp_path).read_bytes() == CONTENT

@@ -64,7 +64,7 @@ def test_time_zones_count(tmp_path):
 
 
 def test_groups_lie_together_each_in_its_own_order(tmp_path):
-    recording = own(tmp_path, "who,t,x\nb,1,10\na,1,20\nb,0,11\na,2,21\n", group="who", time="t")
+    recording = own(tmp_path, "who,t,x\nb,4,10\na,1,20\nb,3,11\na,2,21\n", group="who", time="t")
     assert recording.signal[:, 0].tolist() == [11, 10, 20, 21]
     assert recording.group.tolist() == [0, 0, 1, 1] and recording.meta["groups"] == ["b", "a"]
 
