@@ -181,6 +181,7 @@ def _download(url: str, part: Path, *, timeout: float, attempts: int, pause: flo
         try:
             return _transfer(url, part, timeout)
         except HTTPError as error:
+            error.close()
             reason = f"{url} answers {error.code} {error.reason}"
             if error.code in (404, 410):
                 raise FileNotFoundError(reason) from error
@@ -209,7 +210,7 @@ def _transfer(url: str, part: Path, timeout: float) -> None:
             part.open("ab" if have else "wb") as file,
             tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem[:8], disable=None) as bar,
         ):
-            while data := response.read(CHUNK_BYTES):
+            while data := response.read1(CHUNK_BYTES):  # read() would lose what came before a transfer stalls
                 file.write(data)
                 bar.update(len(data))
     if total is not None and (got := part.stat().st_size) < total:

@@ -1,1 +1,1 @@
-"""One file per data set, each a generator of blocks (signal, target)."""
+"""One file per data set: a class Options with `files` and `load`, or, for what is too large, a generator of blocks."""

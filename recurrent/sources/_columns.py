@@ -122,11 +122,12 @@ def _sheet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[Row],
 
     try:
         md5 = digest(path)
-        sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        cells = list(book.worksheets[0].iter_rows(values_only=True))
+        book.close()
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a workbook of Excel: {error}") from error
-    cells = enumerate(sheet.iter_rows(values_only=True), start=1)
-    texts = ((line, ["" if cell is None else str(cell).strip() for cell in row]) for line, row in cells)
+    texts = ((i, ["" if cell is None else str(cell).strip() for cell in row]) for i, row in enumerate(cells, start=1))
     rows = (row for row in texts if any(row[1]))
     line, names = next(rows, (1, []))
     header = _header(path, line, "\t".join(names), wanted)[1]

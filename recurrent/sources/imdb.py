@@ -128,7 +128,7 @@ def tokens(text: str) -> list[str]:
 
 
 def _archive(path: Path) -> Iterator[Review]:
-    with tarfile.open(path, "r|gz") as archive:  # as a stream: a hundred thousand members, half of them not wanted
+    with tarfile.open(path, "r:gz") as archive:  # "r|gz" takes the end of a cut file for the end of the archive
         for member in archive:
             if (found := MEMBER.fullmatch(member.name)) and (file := archive.extractfile(member)):
                 part, label, number = found.groups()

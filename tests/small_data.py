@@ -1,0 +1,109 @@
+"""Small files in the formats of the sources, and the options that read them."""
+
+import csv
+import gzip
+import io
+import tarfile
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from recurrent.sources import grades, imdb, noisy_sine, sine, synop, table, trajectory
+
+SYNOP = (synop.STATION, synop.DATE, *synop.MEASURED.values(), synop.DIRECTION)
+PARIS = datetime.fromisoformat("2024-03-01T01:00:00+01:00").tzinfo
+
+
+def write(path, header, rows, delimiter=","):
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=delimiter).writerows([header, *rows])
+    return path
+
+
+def prices(n=40):
+    """Rows of date, close, volume, in time order."""
+    rng = np.random.default_rng(0)
+    dates = [datetime(2020, 1, 1) + timedelta(days=i) for i in range(n)]
+    return [[f"{day:%d-%m-%y}", round(100 + rng.normal(), 3), int(rng.integers(1e9))] for day in dates]
+
+
+def weather(n=40, station="07690"):
+    """Rows of SYNOP, every three hours from 2024-03-01 00:00 UTC on, in local time."""
+    rng = np.random.default_rng(1)
+    times = [datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=3 * i) for i in range(n)]
+    measured = rng.normal(280, 5, (n, len(synop.MEASURED))).round(2).tolist()
+    directions = (10 * rng.integers(1, 37, n)).tolist()
+    return [
+        [station, time.astimezone(PARIS).isoformat(), *values, direction]
+        for time, values, direction in zip(times, measured, directions, strict=True)
+    ]
+
+
+def students(n=12):
+    rng = np.random.default_rng(2)
+    rows = rng.uniform(4, 9, (n, 5)).round(2).tolist()
+    genders, rolls = ("Male", "F", "M", "Female"), [((17000 + i, ""), ("", 17000 + i))[i % 2] for i in range(n)]
+    return [[*grade, 115 + i % 2, genders[i % 4], *rolls[i], 16 + i % 3] for i, grade in enumerate(rows)]
+
+
+GRADES = (*grades.READ, grades.LEARNED, "College Code", "Gender", *grades.ROLLS, "Subject Code")
+
+
+def reviews(n=20):
+    """(part, label, number, text): n to learn from and n to test, each with words of its own."""
+    words = ("good", "bad", "don't", "film", "film", "plot")
+    rng = np.random.default_rng(3)
+    return [
+        (part, label, i, f"{part}{label}x{i} " + "<br /><br />".join(rng.choice(words, 5)) + " The end.")
+        for part in ("train", "test")
+        for label in (0, 1)
+        for i in range(n // 2)
+    ]
+
+
+def write_reviews_table(folder, rows):
+    lines = ["\t".join(imdb.HEADER)]
+    # as the table has it, some of train is called val; the source decides for itself
+    for part, label, number, text in rows:
+        split = "val" if part == "train" and number % 3 == 0 else part
+        lines.append("\t".join((split, str(label), str(number), "7", text)))
+    with gzip.open(folder / imdb.TABLE, "wt", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def write_reviews_archive(folder, rows):
+    with tarfile.open(folder / imdb.ARCHIVE, "w:gz") as archive:
+        members = {f"aclImdb/{part}/{('neg', 'pos')[label]}/{number}_7.txt": text for part, label, number, text in rows}
+        for name, text in ({"aclImdb/README": "x", "aclImdb/train/unsup/0_0.txt": "x"} | members).items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+
+
+TABLE = {
+    "file": "own.csv",
+    "url": "https://example.org/own.csv",
+    "checksum": None,
+    "signal": ("Close", "Volume"),
+    "target": ("Close",),
+    "time": "Date",
+    "time_format": "%d-%m-%y",
+    "group": None,
+    "signal_unit": "points",
+    "target_unit": "points",
+    "time_unit": "day",
+    "failure_below": None,
+}
+FILE = {"file": "own.csv", "url": "https://example.org/own.csv", "checksum": None}
+REVIEWS = imdb.Options(vocabulary=30, words=6, keep="first", validation_fraction=0.25, seed=0)
+
+# name of a source -> its options, and how its raw file is made of the first n rows (None: generated)
+SMALL = {
+    "sine": (sine.Options(rows=200), None),
+    "noisy_sine": (noisy_sine.Options(rows=100, series=3, seed=0), None),
+    "trajectory": (trajectory.Options(rows=200, step=0.02), None),
+    "table": (table.Options(**TABLE), lambda raw: write(raw / "own.csv", ("Date", "Close", "Volume"), prices())),
+    "synop": (synop.Options(**FILE, station="07690"), lambda raw: write(raw / "own.csv", SYNOP, weather(), ";")),
+    "grades": (grades.Options(**FILE), lambda raw: write(raw / "own.csv", GRADES, students())),
+    "imdb": (REVIEWS, lambda raw: write_reviews_table(raw, reviews())),
+}

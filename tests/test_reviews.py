@@ -1,0 +1,142 @@
+"""Reviews: both forms of the data set, words, vocabulary, parts and repeated texts."""
+
+import gzip
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_data import REVIEWS, reviews, write_reviews_archive, write_reviews_table
+
+from recurrent.sources import imdb
+
+ALL = replace(REVIEWS, vocabulary=1000, words=1000)
+
+
+def load(folder, rows=None, options=ALL, write=write_reviews_table):
+    write(folder, reviews() if rows is None else rows)
+    return imdb.load(options, folder)
+
+
+def texts(recording, part=None):
+    """The words of each review, of one part or of all."""
+    begin, end = recording.meta["parts"][part] if part else (0, len(recording.signal))
+    words = np.array(recording.meta["vocabulary"])[recording.signal[begin:end, 0]]
+    group = recording.group[begin:end]
+    return [words[group == number].tolist() for number in np.unique(group)]
+
+
+def test_the_archive_and_the_table_give_the_same(tmp_path):
+    for name in ("table", "archive"):
+        (tmp_path / name).mkdir()
+    table = load(tmp_path / "table")
+    archive = load(tmp_path / "archive", reviews()[::-1], write=write_reviews_archive)
+    assert table.signal.tobytes() == archive.signal.tobytes() and table.group.tobytes() == archive.group.tobytes()
+    assert table.target.tobytes() == archive.target.tobytes()
+    assert table.meta | {"source": None} == archive.meta | {"source": None}
+    assert [r.meta["source"]["name"] for r in (table, archive)] == ["aclImdb_50000.tsv.gz", "aclImdb_v1.tar.gz"]
+
+
+def test_every_review_is_whole_in_its_part_under_its_label(tmp_path):
+    recording = load(tmp_path)
+    wanted = {"train": 15, "validation": 5, "test": 20}
+    assert {part: len(texts(recording, part)) for part in wanted} == wanted
+    known = {" ".join(imdb.tokens(text)): (part, label) for part, label, _, text in reviews()}
+    vocabulary = set(recording.meta["vocabulary"])
+    as_read = {
+        " ".join(w if w in vocabulary else imdb.UNKNOWN for w in text.split()): told for text, told in known.items()
+    }
+    labels = recording.target[np.unique(recording.group, return_index=True)[1], 0]
+    for part, number in (("train", 0), ("validation", 15), ("test", 20)):
+        for i, text in enumerate(texts(recording, part), start=number):
+            if imdb.UNKNOWN not in text:
+                assert as_read[" ".join(text)] == ("train", labels[i])
+    assert sorted(labels[20:].tolist()) == [0] * 10 + [1] * 10
+    assert {int(label) for label in labels[:15]} == {0, 1}
+
+
+def test_the_seed_draws_the_validation_part(tmp_path):
+    first, again, other = (texts(load(tmp_path, options=replace(ALL, seed=seed)), "train") for seed in (0, 0, 1))
+    assert first == again and first != other
+    assert len(texts(load(tmp_path, options=replace(ALL, validation_fraction=0.5)), "validation")) == 10
+
+
+def test_the_vocabulary_is_the_most_frequent_words_of_train(tmp_path):
+    counts = Counter(word for text in texts(load(tmp_path), "train") for word in text)
+    expected = sorted(counts, key=lambda word: (-counts[word], word))
+    recording = load(tmp_path, options=replace(ALL, vocabulary=7))
+    assert recording.meta["vocabulary"] == ["<padding>", "<unknown>", *expected[:5]]
+    assert recording.signal.min() == 1 and recording.signal.max() == 6
+
+
+@pytest.mark.parametrize("keep, expected", [("first", ["one", "two"]), ("last", ["four", "five"])])
+def test_the_first_or_the_last_words_are_kept(keep, expected, tmp_path):
+    rows = [*reviews(), ("train", 0, 99, "one two three four five"), ("train", 0, 98, "one two four five")]
+    recording = load(tmp_path, rows, replace(ALL, words=2, keep=keep, validation_fraction=0.05, vocabulary=2000))
+    assert max(len(text) for text in texts(recording)) == 2
+    assert any(text == expected for text in texts(recording))
+    assert any(f"longer than 2 words, cut to their {keep}" in note for note in recording.meta["source"]["notes"])
+
+
+def test_texts_that_stand_in_test_or_twice_are_taken_out_of_train(tmp_path):
+    rows = reviews()
+    rows[0] = (*rows[0][:3], rows[25][3].upper())  # as in test, but for the case
+    rows[1] = (*rows[1][:3], rows[2][3])
+    recording = load(tmp_path, rows)
+    learned = texts(recording, "train") + texts(recording, "validation")
+    assert len(learned) == 18 and len(texts(recording, "test")) == 20
+    assert recording.meta["source"]["notes"][:2] == [
+        "1 reviews of train stand in test, too, left out",
+        "1 reviews of train repeat another one, left out",
+    ]
+
+
+def test_a_review_without_a_word_still_has_a_row(tmp_path):
+    recording = load(tmp_path, [*reviews(), ("test", 1, 99, "?!")])
+    assert texts(recording)[-1] == ["<unknown>"] and recording.target[-1] == 1
+
+
+def test_tokens():
+    assert imdb.tokens("It's <br /><br/>SO 'great'—don't!  9/10 café") == [
+        "it's",
+        "so",
+        "great",
+        "don't",
+        "9",
+        "10",
+        "café",
+    ]
+
+
+BAD = {
+    "header": ("a\tb", 1, "header"),
+    "fields": ("{h}\ntrain\t0\t1\t7", 2, "4 fields, expected 5"),
+    "split": ("{h}\ndev\t0\t1\t7\tx", 2, "column 'split' holds 'dev'"),
+    "label": ("{h}\ntrain\t0\t1\t7\tx\ntrain\tpos\t1\t7\tx", 3, "column 'label' holds 'pos'"),
+    "id": ("{h}\ntrain\t0\tx\t7\tx", 2, "column 'id' holds 'x'"),
+    "not UTF-8": ("{h}\ntrain\t0\t1\t7\t\udce9", 2, "expected UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_read_is_named_by_line(case, tmp_path):
+    text, line, message = BAD[case]
+    content = text.format(h="\t".join(imdb.HEADER)).encode(errors="surrogateescape")
+    (tmp_path / imdb.TABLE).write_bytes(gzip.compress(content))
+    with pytest.raises(ValueError, match=f"{imdb.TABLE}:{line}: .*{message}"):
+        imdb.load(ALL, tmp_path)
+
+
+@pytest.mark.parametrize("name, write", [(imdb.TABLE, write_reviews_table), (imdb.ARCHIVE, write_reviews_archive)])
+def test_a_cut_or_missing_file_is_refused(name, write, tmp_path):
+    with pytest.raises(ValueError, match=f"{imdb.ARCHIVE}: cannot be read to its end, missing"):
+        imdb.load(ALL, tmp_path)
+    write(tmp_path, reviews())
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:300])
+    with pytest.raises(ValueError, match=f"{name}: cannot be read to its end"):
+        imdb.load(ALL, tmp_path)
+
+
+def test_parts_must_not_be_empty(tmp_path):
+    with pytest.raises(ValueError, match="20 reviews to learn from, 0 of them to validate, 20 to test"):
+        load(tmp_path, options=replace(ALL, validation_fraction=0.001))

@@ -1,0 +1,157 @@
+"""Any table of columns: what it gives, and what it refuses, by line."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import openpyxl
+import pytest
+from small_data import TABLE, prices, write
+
+from recurrent.sources import table
+
+HEADER = ("Date", "Close", "Volume")
+OWN = {"signal": ("x",), "target": None, "time": None, "time_format": None}
+
+
+def load(path, **options):
+    return table.load(table.Options(**TABLE | {"file": str(path), "url": None} | options), path.parent / "nowhere")
+
+
+def own(folder, text, **options):
+    (folder / "own.csv").write_text(text, encoding="utf-8")
+    return load(folder / "own.csv", **OWN | options)
+
+
+def test_columns_by_name_and_what_is_known_of_them(tmp_path):
+    rows = prices()
+    path = write(tmp_path / "own.csv", HEADER, rows)
+    recording = load(path)
+    assert recording.signal.tolist() == [row[1:] for row in rows]
+    assert recording.target.tolist() == [[row[1]] for row in rows]
+    meta = recording.meta
+    assert (meta["signal"], meta["target"], meta["observed"]) == (["Close", "Volume"], ["Close"], [0])
+    assert meta["source"] == {"name": "own.csv", "md5": hashlib.md5(path.read_bytes()).hexdigest(), "notes": []}
+    assert load(path, signal=("Volume",)).meta["observed"] == [None]
+
+
+def test_without_a_target_the_signal_is_its_own(tmp_path):
+    recording = load(write(tmp_path / "own.csv", HEADER, prices()), target=None)
+    assert (recording.target == recording.signal).all()
+    assert recording.meta["target"] == ["Close", "Volume"] and recording.meta["observed"] == [0, 1]
+
+
+def test_rows_are_sorted_and_it_is_said(tmp_path):
+    rows = prices()
+    path = write(tmp_path / "own.csv", HEADER, [rows[1], rows[0], *rows[2:]])
+    recording = load(path)
+    assert recording.signal.tolist() == [row[1:] for row in rows]
+    assert recording.meta["source"]["notes"] == ["2 rows stood out of order, sorted by group and time"]
+    assert load(path, time=None).signal[0].tolist() == rows[1][1:]
+
+
+def test_gaps_and_repeated_times_are_said(tmp_path):
+    notes = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta["source"]["notes"]
+    assert notes == [
+        "1 rows have the time of the row before, kept",
+        "1 of 5 steps are longer than 1.5 times the usual 1, up to 4",
+    ]
+
+
+def test_time_zones_count(tmp_path):
+    text = "t,x\n2024-10-27T02:30+0200,1\n2024-10-27T02:10+0100,3\n2024-10-27T02:50+0200,2\n"
+    assert own(tmp_path, text, time="t", time_format="%Y-%m-%dT%H:%M%z").signal.tolist() == [[1], [2], [3]]
+
+
+def test_groups_lie_together_each_in_its_own_order(tmp_path):
+    recording = own(tmp_path, "who,t,x\nb,4,10\na,1,20\nb,3,11\na,2,21\n", group="who", time="t")
+    assert recording.signal[:, 0].tolist() == [11, 10, 20, 21]
+    assert recording.group.tolist() == [0, 0, 1, 1] and recording.meta["groups"] == ["b", "a"]
+
+
+def test_packed_or_a_workbook_gives_the_same(tmp_path):
+    rows = prices()
+    plain = write(tmp_path / "own.csv", HEADER, rows)
+    (tmp_path / "own.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    book = openpyxl.Workbook()
+    for row in (HEADER, *rows):
+        book.active.append(row)
+    book.save(tmp_path / "own.xlsx")
+    for name in ("own.csv.gz", "own.xlsx"):
+        assert load(tmp_path / name).signal.tobytes() == load(plain).signal.tobytes()
+
+
+def test_failures_of_a_countdown(tmp_path):
+    text = "x,t\n1,0.2\n1,0.1\n1,0.9\n1,0.0\n1,0.7\n"
+    meta = own(tmp_path, text, target=("t",), failure_below=0.1).meta
+    assert meta["failures"] == [2, 4] and meta["countdown"]
+    assert own(tmp_path, text, target=("t",)).meta["countdown"] is False
+    with pytest.raises(ValueError, match=r"own.csv:4: column 't' holds '0.9', expected .* at most 0.05 .*0.1 before"):
+        own(tmp_path, text, target=("t",), failure_below=0.05)
+    with pytest.raises(ValueError, match=r"own.csv:2: column 't' holds '-1', expected a time of at least 0"):
+        own(tmp_path, "x,t\n1,-1\n", target=("t",), failure_below=0.05)
+    with pytest.raises(ValueError, match="source.failure_below: .* no group"):
+        own(tmp_path, text, target=("t",), failure_below=0.1, group="x")
+
+
+def test_a_failure_is_found_where_the_sorted_rows_rise(tmp_path):
+    text = "x,t,at\n1,0.9,3\n1,0.1,2\n1,0.2,1\n"
+    assert own(tmp_path, text, target=("t",), time="at", failure_below=0.1).meta["failures"] == [2]
+    with pytest.raises(ValueError, match="own.csv:2: column 't' holds '0.9'"):
+        own(tmp_path, text, target=("t",), time="at", failure_below=0.0)
+
+
+BAD = {
+    "hole": ("x\n1\n\n2\n", ":3: an empty line"),
+    "empty field": ("x,y\n1,1\n,1\n", ":3: column 'x' holds '', expected a finite number"),
+    "word": ("x\n1\nabc\n", ":3: column 'x' holds 'abc', expected a finite number"),
+    "nan": ("x\nnan\n", ":2: column 'x' holds 'nan'"),
+    "infinity": ("x\n1\n2\ninf\n", ":4: column 'x' holds 'inf'"),
+    "too large": ("x\n1e999\n", ":2: column 'x' holds '1e999'"),
+    "underscore": ("x\n1_000\n", ":2: column 'x' holds '1_000'"),
+    "fields": ("x,y\n1,2\n1,2,3\n", ":3: 3 fields, .* expected 2"),
+    "name": ("z,X1\n1,2\n", ":1: no column 'x', found"),
+    "numbers for names": ("1,2\n3,4\n", ":1: no header but numbers"),
+    "after a quoted line end": ('x,y\n1,"a\nb"\nz,c\n', ":4: column 'x' holds 'z'"),
+    "quote": ('x,y\n1,"a"b\n', ":2: .*expected quotes"),
+    "empty": ("", ": an empty file"),
+    "header only": ("\nx\n", ": a header without rows"),
+    "late header": ("\n\nx\n?\n", ":4: column 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_read_is_named_by_line(case, tmp_path):
+    text, message = BAD[case]
+    with pytest.raises(ValueError, match=f"own.csv{message}"):
+        own(tmp_path, text)
+
+
+def test_the_nearest_name_is_offered(tmp_path):
+    with pytest.raises(ValueError, match="no column 'close', .* did you mean 'Close'?"):
+        load(write(tmp_path / "own.csv", HEADER, prices()), signal=("close",))
+
+
+TIME = {"time": "t", "time_format": "%Y"}, "'t' holds 'a', expected a time like %Y"
+GROUP = {"group": "who"}, "'who' holds '', expected the name of a group"
+
+
+@pytest.mark.parametrize("options, message", [TIME, GROUP])
+def test_times_and_groups_are_named_by_line_too(options, message, tmp_path):
+    with pytest.raises(ValueError, match=f"own.csv:3: column {message}"):
+        own(tmp_path, "x,t,who\n1,2000,a\n1,a,\n", **options)
+
+
+def test_other_encodings_files_and_folders_are_refused(tmp_path):
+    (tmp_path / "own.csv").write_bytes(b"x,y\n1,2\n1,\xe9\n")
+    with pytest.raises(ValueError, match=r"own.csv:3: b'\\xe9', expected UTF-8"):
+        load(tmp_path / "own.csv", **OWN)
+    (tmp_path / "own.xlsx").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"own.xlsx: not a workbook"):
+        load(tmp_path / "own.xlsx", **OWN)
+    with pytest.raises(ValueError, match=r"none.csv: No such file"):
+        load(tmp_path / "none.csv", **OWN)
+
+
+def test_a_hole_in_a_column_that_is_not_used_does_not_matter(tmp_path):
+    assert np.array_equal(own(tmp_path, "y,x\n,1\n?,2\n").signal, [[1], [2]])
