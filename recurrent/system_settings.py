@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from recurrent import settings
-from recurrent.settings import Count, Section, Seed
+from recurrent.settings import Count, Name, Section, Seed
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class System(Section):
 
     seed: Seed
     seq_len: Count
+    reads: Name
     source: dict[str, Any]
     window: Window
     model: Model

@@ -4,8 +4,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 import stages
 from recurrent import figures, settings
 from recurrent.tables import read_csv
@@ -19,20 +17,11 @@ class Params:
 
 
 def main(params: Params, history: Path, outcome: Path, predictions: Path, plots: Path) -> None:
-    """Write three pictures into the folder `plots`."""
+    """Write the pictures that there are to draw into the folder `plots`."""
     ending, about = json.loads(outcome.read_text()), json.loads((predictions / "meta.json").read_text())
-    rows = read_csv(predictions / "predictions.csv")
-    others = [name for name in rows if name not in ("time", "actual", "predicted")]
-    best = min(others, key=lambda name: float(np.abs(rows[name] - rows["actual"]).mean()))
-    labels = {"target": about["target"], "unit": about["unit"]}
-    pictures = {
-        "training": figures.training(
-            read_csv(history), target_delta=ending["target_delta"], best_epoch=ending["best"]["epoch"]
-        ),
-        "forecast": figures.forecast(rows, **labels, time_unit=about["time_unit"], baseline=best),
-        "error": figures.error(rows, **labels, baselines=others),
-    }
-    for name, picture in pictures.items():
+    tables = {path.stem: read_csv(path) for path in sorted(predictions.glob("*.csv"))}
+    plots.mkdir(parents=True, exist_ok=True)
+    for name, picture in figures.draw(read_csv(history), ending, about, tables).items():
         # no version of matplotlib in the file: the same picture is the same bytes
         picture.savefig(plots / f"{name}.png", dpi=params.plot.dpi, metadata={"Software": None})
 

@@ -17,7 +17,7 @@ Checksum = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{64})$")]
 
 @dataclass(frozen=True)
 class RawFile(Section):
-    """One file: downloaded under the name `file`, or, where `url` is null, your own at the path `file`."""
+    """One file: downloaded under the name `file` into a folder; where `url` is null, your own, wherever it lies."""
 
     file: Name
     url: Url | None
@@ -27,4 +27,4 @@ class RawFile(Section):
         return () if self.url is None else (File(self.file, self.url, self.checksum),)
 
     def path(self, raw: Path) -> Path:
-        return Path(self.file) if self.url is None else raw / self.file
+        return raw if self.url is None else raw / self.file

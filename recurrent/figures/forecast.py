@@ -1,43 +1,11 @@
-"""Arrays -> matplotlib Figures. Colours are Okabe and Ito's, which the colour-blind can tell apart."""
-
-from collections.abc import Mapping
+"""Forecasts of a quantity beside what came, and where they are wrong."""
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
-Columns = Mapping[str, npt.NDArray[np.float64]]
+from recurrent.figures._style import BLACK, BLUE, GREEN, GREY, ORANGE, Columns
 
-BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#767676"
-EXERCISE_BOUND = 0.10  # mean delta that the exercise asks for
 BINS = 24
-
-
-def training(history: Columns, *, target_delta: float, best_epoch: int) -> Figure:
-    """Loss and mean delta over the epochs, with the target and the epoch that was kept."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    loss, delta = figure.subplots(1, 2)
-    for axes, name in ((loss, "loss"), (delta, "mean_delta")):
-        axes.plot(history["epoch"], history[f"train_{name}"], color=BLUE, label="train")
-        axes.plot(history["epoch"], history[f"validation_{name}"], color=ORANGE, label="validation")
-        axes.axvline(best_epoch, color=GREY, linewidth=0.8, linestyle=":", label=f"kept: epoch {best_epoch}")
-        axes.set(xlabel="epoch", yscale="log")
-    loss.set(ylabel="loss: sum over the steps, mean over windows (scaled)", title="Loss")
-    delta.axhline(target_delta, color=GREEN, linestyle="--", label=f"target of this run: {target_delta:.1%}")
-    if not np.isclose(target_delta, EXERCISE_BOUND):
-        delta.axhline(EXERCISE_BOUND, color=BLACK, linestyle=":", label=f"the exercise: {EXERCISE_BOUND:.0%}")
-    delta.set(ylabel="mean delta (share of the label)", title="Mean delta at the last step")
-    delta.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    delta.yaxis.set_minor_formatter(lambda value, _: f"{value:.0%}" if value in SHOWN else "")
-    loss.yaxis.set_major_formatter("{x:g}")
-    loss.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "2357" else "")
-    for axes in (loss, delta):
-        axes.legend(frameon=False)
-        axes.grid(alpha=0.25, which="both")
-    return figure
-
-
-SHOWN = {0.05, 0.07, 0.2, 0.3, 0.5, 0.7}  # minor ticks that get a number
 
 
 def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, baseline: str) -> Figure:
@@ -45,7 +13,7 @@ def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, ba
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     over_time, scatter = figure.subplots(1, 2, width_ratios=(2.7, 1))
     time, actual, predicted = (predictions[name] for name in ("time", "actual", "predicted"))
-    over_time.plot(time, predictions[baseline], color=GREY, linewidth=0.8, label=f"baseline: {baseline}")
+    over_time.plot(time, predictions[baseline], color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
     over_time.plot(time, actual, color=BLACK, linewidth=1.4, label="actual")
     over_time.plot(time, predicted, color=ORANGE, linewidth=1.2, label="network")
     over_time.set(xlabel=f"time since the recording began ({time_unit})", ylabel=f"{target} ({unit})")
@@ -76,7 +44,7 @@ def error(predictions: Columns, *, target: str, unit: str, baselines: list[str])
     signed.plot(middle[filled], bands[:, 2], color=ORANGE, label="median")
     signed.axhline(0, color=BLACK, linewidth=0.8)
     signed.set(ylabel=f"network - actual ({unit})", title="Above 0 the network answers too late, below too early")
-    styles = [(BLUE, "-"), (GREEN, "--"), (GREY, ":"), (BLACK, "-.")]
+    styles = [(BLUE, "-."), (GREEN, "--"), (GREY, ":"), (BLACK, (0, (1, 1)))]
     for name, (colour, line) in zip(["predicted", *baselines], [(ORANGE, "-"), *styles], strict=False):
         gap = np.abs(predictions[name] - actual)
         means = [gap[which == b].mean() for b in range(BINS) if filled[b]]
