@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrent.sources import _lines
+from recurrent.sources._block import BlockParser
 from recurrent.sources.csv_file import CsvError, CsvFile
 
 HEADER = b"x,t\n"
@@ -227,7 +228,7 @@ def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_f
 def test_fast_and_plain_parser_agree(tmp_path, monkeypatch):
     path = put(tmp_path, TEXT)
     fast = read(path)
-    monkeypatch.setattr(CsvFile, "_parse_fast", lambda self, block: None)
+    monkeypatch.setattr(BlockParser, "_fast", lambda *_: None)
     plain = read(path)
     for a, b in zip(fast[1:], plain[1:], strict=True):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
@@ -235,8 +236,8 @@ def test_fast_and_plain_parser_agree(tmp_path, monkeypatch):
 
 def test_the_fast_parser_is_used(tmp_path, monkeypatch):
     lines = []
-    plainly = CsvFile._parse_plainly
-    monkeypatch.setattr(CsvFile, "_parse_plainly", lambda s, b: lines.append(b.count(b"\n")) or plainly(s, b))
+    plain = BlockParser.plain
+    monkeypatch.setattr(BlockParser, "plain", lambda s, b, r: lines.append(b.count(b"\n")) or plain(s, b, r))
     read(put(tmp_path, TEXT), block_bytes=10_000)
     assert lines == [1]
 
