@@ -141,14 +141,17 @@ def write_windows(
 
     found = limits(samples_per_step)
     parts = {name: Part(*limit, seq_len, stride, batch_size) for name, limit in zip(PARTS, found, strict=True)}
-    fitting = (n for n in range(samples_per_step - 1, 0, -1) if min(end - begin for begin, end in limits(n)) >= seq_len)
+    fewest = 2 if {"std", "log_std"} & set(statistics) else 1  # one sample has no spread
+    fewer = range(samples_per_step - 1, fewest - 1, -1)
+    fitting = (n for n in fewer if min(end - begin for begin, end in limits(n)) >= seq_len)
     _require_windows(parts, fitting)
-    md5 = hashlib.md5(usedforsecurity=False)
+    # one for each array, so that they do not depend on where blocks are cut
+    signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
     with SeriesWriter(folder) as writer:
         for signal, target in summarise(series, samples_per_step, statistics):
             writer.append(signal, target)
-            md5.update(np.ascontiguousarray(signal).data)
-            md5.update(np.ascontiguousarray(target).data)
+            signal_md5.update(np.ascontiguousarray(signal).data)
+            target_md5.update(np.ascontiguousarray(target).data)
         meta = {
             "parts": {name: part.describe() for name, part in parts.items()},
             "split": "failures" if by_failures and failures else "contiguous",
@@ -159,7 +162,7 @@ def write_windows(
             "failures": failures,
             "first_targets": [float(series.target[row, 0]) for row in [0, *failures]],
             "countdown": series.meta["countdown"],
-            "md5": md5.hexdigest(),
+            "md5": {"signal": signal_md5.hexdigest(), "target": target_md5.hexdigest()},
         }
         writer.finish(meta)
 
@@ -194,6 +197,8 @@ class Windows:
     def open(cls, folder: Path) -> "Windows":
         """Open what `write_windows` wrote; ValueError where it is not there or not whole."""
         steps = Series.open(folder)
+        if "parts" not in steps.meta:
+            raise ValueError(f"{folder}: a series that is not cut into windows, meta.json does not name 'parts'")
         keys = Part.__dataclass_fields__
         parts = {
             name: Part(**{key: value for key, value in part.items() if key in keys})
