@@ -15,11 +15,14 @@ enum { LANES = 8, ROWS = 6 };
 enum { WIDE = 2 * LANES, CHUNK = 8 }; /* steps whose share of the weights' gradient is summed at a time */
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int mask __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef const float *restrict in;
 typedef float *restrict out;
 
 static long filled(long n, long unit) { return (n + unit - 1) / unit * unit; }
 static long least(long a, long b) { return a < b ? a : b; }
+/* Where a row [x, 1, h] begins, so that h is aligned. */
+static long shift(long D) { return filled(D + 1, LANES) - (D + 1); }
 long rows_of_a_block(void) { return ROWS; }
 long width_of_gradient(long H) { return filled(H, WIDE); }
 long height_of_gradient(long D, long H) { return filled(D + 1 + H, ROWS); }
@@ -30,7 +33,6 @@ static inline void product(out c, long c_row, in a, long a_row, long a_column, i
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++)
         for (int v = 0; v < 2; v++) sum[r][v] = add ? *(const vec *)(c + r * c_row + v * LANES) : (vec){0};
-#pragma GCC unroll 2
     for (long k = 0; k < depth; k++) {
         const vec left = *(const vec *)(b + k * b_row), right = *(const vec *)(b + k * b_row + LANES);
 #pragma GCC unroll 8
@@ -45,18 +47,14 @@ static inline void product(out c, long c_row, in a, long a_row, long a_column, i
         for (int v = 0; v < 2; v++) *(vec *)(c + r * c_row + v * LANES) = sum[r][v];
 }
 
-/* In place. A rational function, fitted to a relative error of 1.3e-7; the limits let NaN through. */
-static inline void tanh_of(out z) {
-#pragma GCC unroll 16
-    for (int i = 0; i < WIDE; i++) {
-        float x = z[i];
-        x = 7.9f < x ? 7.9f : x;
-        x = -7.9f > x ? -7.9f : x;
-        const float u = x * x;
-        const float p = 0.99999987f + u * (0.12934402f + u * (0.0029604562f + u * 1.1531653e-5f));
-        const float q = 1 + u * (0.46267628f + u * (0.023854013f + u * (0.00024000963f + u * 2.4924881e-7f)));
-        z[i] = x * p / q;
-    }
+static inline vec larger(vec a, vec b) { return (vec)(((mask)a & (a > b)) | ((mask)b & ~(a > b))); } /* NaN: b */
+
+/* A rational function, fitted to a relative error of 1.3e-7 up to 7.9; NaN comes through. */
+static inline vec tanh_of(vec z) {
+    const vec limit = (vec){0} + 7.9f, x = -larger(-limit, -larger(-limit, z)), u = x * x;
+    const vec p = 0.99999987f + u * (0.12934402f + u * (0.0029604562f + u * 1.1531653e-5f));
+    const vec q = 1 + u * (0.46267628f + u * (0.023854013f + u * (0.00024000963f + u * 2.4924881e-7f)));
+    return x * p / q;
 }
 
 /* Rows `first`... of a source of `depth` rows and `width` columns go to each panel of `whole` rows. */
@@ -66,6 +64,10 @@ static void pack(out panels, long whole, long first, long depth, long width, in 
             panels[(n / WIDE * whole + first + k) * WIDE + n % WIDE] = n < width ? source[k * row + n * column] : 0;
 }
 
+static inline void copy(float *to, const float *from, long n) { /* WIDE floats, or n where that is less */
+    memcpy(to, from, n >= WIDE ? WIDE * sizeof(float) : n * sizeof(float));
+}
+
 static float *zeros(long floats) {
     float *memory = aligned_alloc(64, filled(4 * floats, 64));
     return memory ? memset(memory, 0, 4 * floats) : NULL;
@@ -73,15 +75,15 @@ static float *zeros(long floats) {
 
 /* Blocks first..last of the batch: x (B, T, D), start (B, H) or NULL -> states (B, T, H). Not 0: no memory. */
 int forward(long first, long last, long B, long T, long D, long H, in x, in start, in w_in, in w, in bias, out states) {
-    const long K = D + 1 + H, Hp = filled(H, WIDE), line = filled(D + 1 + Hp, LANES), rows = ROWS * line;
-    float *panels = zeros(K * Hp + 2 * rows), *input = panels + K * Hp;
+    const long K = D + 1 + H, Hp = filled(H, WIDE), line = filled(D + 1, LANES) + Hp, rows = ROWS * line;
+    float *panels = zeros(K * Hp + LANES + 2 * rows), *input = panels + K * Hp + shift(D);
     if (!panels) return 1;
     pack(panels, K, 0, D, H, w_in, 1, D);
     pack(panels, K, D, 1, H, bias, 0, 1);
     pack(panels, K, D + 1, H, H, w, 1, H);
     for (long b = first * ROWS; b < least(last * ROWS, B); b += ROWS) {
         const long real = least(ROWS, B - b);
-        memset(input, 0, 2 * rows * sizeof(float));
+        memset(input, 0, (2 * rows - shift(D)) * sizeof(float));
         for (long r = 0; r < 2 * ROWS; r++) input[r * line + D] = 1;
         for (long r = 0; start && r < real; r++) memcpy(input + r * line + D + 1, start + (b + r) * H, 4 * H);
         for (long t = 0; t < T; t++) {
@@ -92,11 +94,9 @@ int forward(long first, long last, long B, long T, long D, long H, in x, in star
                 float z[ROWS * WIDE] __attribute__((aligned(64)));
                 product(z, WIDE, now, line, 1, panels + n * K, WIDE, K, 0);
                 for (long r = 0; r < ROWS; r++) {
-                    tanh_of(z + r * WIDE);
-                    memcpy(next + r * line + D + 1 + n, z + r * WIDE, sizeof(float) * WIDE);
-                    float *to = states + ((b + r) * T + t) * H + n;
-                    if (r < real && n + WIDE <= H) memcpy(to, z + r * WIDE, sizeof(float) * WIDE);
-                    else if (r < real) memcpy(to, z + r * WIDE, sizeof(float) * (H - n));
+                    float *to = next + r * line + D + 1 + n;
+                    for (int i = 0; i < WIDE; i += LANES) *(vec *)(to + i) = tanh_of(*(vec *)(z + r * WIDE + i));
+                    if (r < real) copy(states + ((b + r) * T + t) * H + n, to, H - n);
                 }
             }
         }
@@ -109,16 +109,16 @@ int forward(long first, long last, long B, long T, long D, long H, in x, in star
 int backward(long first, long last, long B, long T, long D, long H, in x, in start, in w_in, in w, in states,
              in d_states, out d_weights, float *d_x, float *d_start) {
     const long K = D + 1 + H, Hp = filled(H, WIDE), Dp = filled(D, WIDE);
-    const long line = filled(D + 1 + Hp, LANES), rows = ROWS * line;
+    const long line = filled(D + 1, LANES) + Hp, rows = ROWS * line;
     float *panels = zeros(H * (Hp + Dp) + (CHUNK + 1) * rows + (CHUNK + 1) * ROWS * Hp + ROWS * Dp);
     if (!panels) return 1;
-    float *panels_x = panels + H * Hp, *input = panels_x + H * Dp;
-    float *d_z = input + (CHUNK + 1) * rows, *d_h = d_z + CHUNK * ROWS * Hp, *d_now = d_h + ROWS * Hp;
+    float *panels_x = panels + H * Hp, *input = panels_x + H * Dp + shift(D);
+    float *d_z = input - shift(D) + (CHUNK + 1) * rows, *d_h = d_z + CHUNK * ROWS * Hp, *d_now = d_h + ROWS * Hp;
     pack(panels, H, 0, H, H, w, H, 1);
     if (d_x) pack(panels_x, H, 0, H, D, w_in, D, 1);
     for (long b = first * ROWS; b < least(last * ROWS, B); b += ROWS) {
         const long real = least(ROWS, B - b);
-        memset(input, 0, ((CHUNK + 1) * rows + (CHUNK + 1) * ROWS * Hp) * sizeof(float));
+        memset(input, 0, ((CHUNK + 1) * (rows + ROWS * Hp) - shift(D)) * sizeof(float));
         for (long end = T; end > 0; end -= CHUNK) {
             const long begin = end > CHUNK ? end - CHUNK : 0, steps = end - begin;
             for (long t = begin; t <= end; t++)
