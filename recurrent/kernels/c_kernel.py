@@ -38,7 +38,7 @@ class Layer(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` takes, in its order."""
         x, start, w_in, w, states = ctx.saved_tensors
@@ -52,7 +52,7 @@ class Layer(torch.autograd.Function):
             return library().backward(*_sizes(x, w, share, shares), *_addresses(*tensors))
 
         _in_threads(run, shares)
-        d_w_in, d_bias, d_w, _ = sum(sums.unbind())[:, :H].split([D, 1, H, sums.shape[1] - D - 1 - H])
+        d_w_in, d_bias, d_w = torch.split(sum(sums.unbind())[: D + 1 + H, :H], [D, 1, H])
         return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0]
 
 
