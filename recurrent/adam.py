@@ -37,7 +37,7 @@ class Adam:
         self.mean_of_squares.mul_(DECAY_OF_SQUARES).addcmul_(gradient, gradient, value=1 - DECAY_OF_SQUARES)
         spread = self.mean_of_squares.sqrt().div_((1 - DECAY_OF_SQUARES**done) ** 0.5).add_(EPSILON)
         change = torch.div(self.mean, spread, out=gradient).mul_(-learning_rate / (1 - DECAY**done))
-        for weight, part in zip(self.weights, change.split([w.numel() for w in self.weights]), strict=True):
+        for weight, part in zip(self.weights, torch.split(change, [w.numel() for w in self.weights]), strict=True):
             weight.add_(part.view_as(weight))
 
     def state_dict(self) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_it_stops_by(windows, reason, changes, epochs):
 
 
 def test_the_best_epochs_weights_are_kept(windows):
-    run = trainer(windows, learning_rate=0.5, learning_rate_decay=1.0, max_epochs=8)
+    run = trainer(windows, learning_rate=0.1, learning_rate_decay=2.0, max_epochs=8)
     rows = [*run.epochs()]
     deltas = [row.validation_mean_delta for row in rows]
     assert run.best_epoch == 1 + int(np.argmin(deltas)) < len(rows)  # at this rate the last is not the best
