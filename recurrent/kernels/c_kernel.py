@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from recurrent.kernels import memory
 from recurrent.kernels.compiler import library
@@ -38,9 +37,10 @@ class Layer(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` takes, in its order."""
+        if torch.is_grad_enabled():  # create_graph=True
+            raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
         x, start, w_in, w, states = ctx.saved_tensors
         (D, H), shares, d_states = (x.shape[2], len(w)), _shares(x), d_states.contiguous()
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None

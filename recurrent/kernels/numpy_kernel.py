@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from recurrent.kernels import memory
 
@@ -37,9 +36,10 @@ class Layer(torch.autograd.Function):
         return memory.empty(B, T, H, dtype=x.dtype).copy_(states_THB.permute(2, 0, 1))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_states_BTH: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` takes, in its order."""
+        if torch.is_grad_enabled():  # create_graph=True
+            raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
         (w_in, w), columns_TKB = ctx.saved_tensors, ctx.columns_TKB
         (B, T, H), (D, dtype) = d_states_BTH.shape, (w_in.shape[1], w.dtype)
         d_z_THB = memory.empty(T, H, B, dtype=dtype).copy_(d_states_BTH.permute(1, 2, 0))
