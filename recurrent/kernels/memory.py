@@ -7,17 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from_numpy = torch.from_numpy
 _kept = [np.empty(0, np.float32)]
 _IDLE = sys.getrefcount(_kept[0])  # of an array that no tensor looks at
 
 
 def empty(*shape: int, dtype: torch.dtype) -> Tensor:
     """Give a tensor of any content; its memory comes back when no tensor looks at it any more."""
-    size = math.prod(shape) * dtype.itemsize
-    for i in range(len(_kept)):
-        if sys.getrefcount(_kept[i]) == _IDLE and size <= _kept[i].nbytes <= 2 * size:
-            return from_numpy(_kept[i])[: size // 4].view(dtype).view(shape)
-    _kept[:] = [memory for i, memory in enumerate(_kept) if sys.getrefcount(_kept[i]) > _IDLE + 1]
-    _kept.append(np.empty(-(-size // 4), np.float32))
-    return from_numpy(_kept[-1]).view(dtype).view(shape)
+    size = math.prod(shape) * dtype.itemsize // 4
+    idle = [i for i in range(len(_kept)) if sys.getrefcount(_kept[i]) == _IDLE]
+    fits = next((i for i in idle if size <= _kept[i].size <= 2 * size), None)
+    if fits is None:
+        for i in reversed(idle):  # of another size than is wanted now
+            del _kept[i]
+        _kept.append(np.empty(size, np.float32))
+        fits = -1
+    return torch.from_numpy(_kept[fits])[:size].view(dtype).view(shape)
