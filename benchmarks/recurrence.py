@@ -60,12 +60,12 @@ def actions(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> 
 
     def train() -> None:
         optimizer.zero_grad()
-        (head(cell(x_BTD)[0]) - y_BT1).abs().sum(dim=(1, 2)).mean().backward()
+        (cells.answers(cell, head, x_BTD) - y_BT1).abs().sum(dim=(1, 2)).mean().backward()
         optimizer.step(1e-3)
 
     @torch.inference_mode()
     def inference() -> None:
-        head(cell(x_BTD)[0])
+        cells.answers(cell, head, x_BTD)
 
     return {"train": train, "inference": inference}
 

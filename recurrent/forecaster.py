@@ -55,9 +55,7 @@ class Forecaster(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Scaled signal -> scaled answer of each step."""
-        states_BTH, _ = self.cell(x_BTD)
-        answers: Tensor = self.head(states_BTH)
-        return answers
+        return cells.answers(self.cell, self.head, x_BTD)
 
     def predict(self, signal_BTD: Array) -> Array:
         """Signal in its own units -> answers (B, T, K) float64 in the target's unit."""

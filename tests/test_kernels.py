@@ -79,6 +79,22 @@ def test_equal_to_the_reference_in_float64(backend, sizes, start):
         assert float((ours - right).abs().max()) / scale <= 2e-6 + 2 * rounding
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("backend", ["reference", *LAYERS])
+def test_a_head_along_the_way_is_a_head_afterwards(backend, layers, outputs):
+    found = []
+    for together in (True, False):
+        model, head = cell(backend, 2, 33, layers), torch.nn.Linear(33, outputs)
+        x = torch.randn(7, 11, 2, generator=torch.Generator().manual_seed(3)).requires_grad_()
+        states, last = model(x, head=head) if together else model(x)
+        answers = states if together else head(states)
+        leaves = [x, *model.parameters(), *head.parameters()]
+        found.append([answers.detach(), last.detach(), *torch.autograd.grad((answers**2).sum() + last.sum(), leaves)])
+        assert answers.shape == (7, 11, outputs) and not torch.equal(answers, torch.zeros_like(answers))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("start", [True, False])
 def test_the_gradients_of_numpy_are_right_by_finite_differences(start):
     torch.manual_seed(0)

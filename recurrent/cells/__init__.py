@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from torch import nn
+from torch import Tensor, nn
 
 from recurrent import kernels
 
@@ -16,3 +16,10 @@ def build(name: str, *, input_size: int, hidden_size: int, num_layers: int, back
     if hasattr(cell, "backend"):
         cell.backend = kernels.choose(backend)  # type: ignore[assignment]
     return cell
+
+
+def answers(cell: nn.Module, head: nn.Linear, x_BTD: Tensor) -> Tensor:
+    """Apply the head to each state, (B, T, D) -> (B, T, A); a cell with a backend does it along the way."""
+    if hasattr(cell, "backend"):
+        return cell(x_BTD, head=head)[0]
+    return head(cell(x_BTD)[0])

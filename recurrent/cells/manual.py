@@ -27,29 +27,35 @@ class Cell(nn.Module):
         for weight in self.parameters():  # as nn.RNN starts; nn.Linear's own start depends on D
             nn.init.uniform_(weight, -(hidden_size**-0.5), hidden_size**-0.5)
 
-    def forward(self, x_BTD: Tensor, state_LBH: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x_BTD: Tensor, state_LBH: Tensor | None = None, head: nn.Linear | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Read a batch of sequences.
 
         Parameters
         ----------
         x_BTD : signal
         state_LBH : states before the first step, one per layer; zeros when absent
+        head : for the last layer's states, which a kernel can do along the way
 
         Returns
         -------
-        states_BTH : the last layer's state after each step
+        states_BTH : the last layer's state after each step; with a head, its answers in their place
         last_LBH : every layer's state after the last step
         """
         states_BTH, last = x_BTD, []
-        for layer, (from_input, from_hidden) in enumerate(
-            zip(self.input_to_hidden, self.hidden_to_hidden, strict=True)
-        ):
+        layers = [*zip(self.input_to_hidden, self.hidden_to_hidden, strict=True)]
+        for layer, (from_input, from_hidden) in enumerate(layers):
             start_BH = None if state_LBH is None else state_LBH[layer]
             weights = [*from_input.parameters(), *from_hidden.parameters()]
-            fast_BTH = kernels.layer(self.backend, states_BTH, start_BH, *weights)
-            states_BTH = loop(states_BTH, start_BH, from_input, from_hidden) if fast_BTH is None else fast_BTH
+            top = head if layer == len(layers) - 1 else None
+            if (fast := kernels.layer(self.backend, states_BTH, start_BH, weights, top)) is not None:
+                states_BTH, answers_BTA = fast
+            else:
+                states_BTH = loop(states_BTH, start_BH, from_input, from_hidden)
+                answers_BTA = None if top is None else top(states_BTH)
             last.append(states_BTH[:, -1])
-        return states_BTH, torch.stack(last)
+        return states_BTH if answers_BTA is None else answers_BTA, torch.stack(last)
 
 
 def loop(x_BTD: Tensor, start_BH: Tensor | None, input_to_hidden: nn.Module, hidden_to_hidden: nn.Module) -> Tensor:

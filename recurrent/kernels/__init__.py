@@ -4,15 +4,13 @@ Nothing here decides what is computed, only how; what no kernel takes, the refer
 """
 
 import sys
+from collections.abc import Sequence
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recurrent.kernels import c_kernel, compiler, cudnn_kernel, numpy_kernel
-
-TAKES = {"c": (torch.float32,), "numpy": (torch.float32, torch.float64)}
-LAYERS = {"c": c_kernel.Layer, "numpy": numpy_kernel.Layer}
 
 
 def choose(backend: str) -> str:
@@ -28,25 +26,46 @@ def choose(backend: str) -> str:
 
 
 def layer(
-    backend: str, x: Tensor, start: Tensor | None, w_in: Tensor, b_in: Tensor, w: Tensor, b: Tensor
-) -> Tensor | None:
-    """Run one layer: x (B, T, D), start (B, H) or None -> states (B, T, H), or None where the reference must.
+    backend: str, x: Tensor, start: Tensor | None, weights: Sequence[Tensor], head: nn.Linear | None
+) -> tuple[Tensor, Tensor | None] | None:
+    """Run one layer, and a head where there is one.
 
-    On a GPU every backend but the reference is cuDNN's. A gradient of a gradient is an error; ask for the reference.
+    Parameters
+    ----------
+    x, start : signal (B, T, D); state before the first step (B, H), zeros where None
+    weights : (H, D), (H,), (H, H), (H,): weight and bias of nn.Linear from the input and from the state
+
+    Returns
+    -------
+    states (B, T, H) and the head's answers (B, T, A), or None where only the reference can; on a GPU every backend
+    but the reference is cuDNN's
+
+    Raises
+    ------
+    NotImplementedError
+        Backwards, where the gradient of a gradient is asked for.
     """
     if backend == "reference":
         return None
     if x.is_cuda:
-        return cudnn_kernel.layer(x, start, w_in, b_in, w, b)
-    alike = x.device.type == "cpu" and x.dtype == w.dtype and (start is None or start.dtype == x.dtype)
-    for name in dict.fromkeys((backend, "numpy")):
-        if alike and x.numel() and x.dtype in TAKES[name] and not torch.is_autocast_enabled("cpu"):
-            if name != backend:
-                _say(f"backend {name} instead of {backend}: {x.dtype}")
-            states: Tensor = LAYERS[name].apply(x, start, w_in, b_in, w, b)  # type: ignore[no-untyped-call]
-            return states
-    _say(f"backend reference instead of {backend}: {x.dtype} and {w.dtype} on {x.device}, {tuple(x.shape)}")
+        return _with_head(cudnn_kernel.layer(x, start, *weights), head)
+    tensors = [x, *([] if start is None else [start]), *weights, *([] if head is None else head.parameters())]
+    alike = {(tensor.device.type, tensor.dtype) for tensor in tensors} == {("cpu", x.dtype)}
+    if alike and x.numel() and not torch.is_autocast_enabled("cpu"):
+        if backend == "c" and x.dtype == torch.float32:
+            ends = (None, None) if head is None else (head.weight, head.bias)
+            return c_kernel.Layer.apply(x, start, *weights, *ends)  # type: ignore[no-untyped-call]
+        if x.dtype in (torch.float32, torch.float64):
+            if backend != "numpy":
+                _say(f"backend numpy instead of {backend}: {x.dtype}")
+            states = numpy_kernel.Layer.apply(x, start, *weights)  # type: ignore[no-untyped-call]
+            return _with_head(states, head)
+    _say(f"backend reference instead of {backend}: {x.dtype} on {x.device}, {tuple(x.shape)}")
     return None
+
+
+def _with_head(states: Tensor, head: nn.Linear | None) -> tuple[Tensor, Tensor | None]:
+    return states, None if head is None else head(states)
 
 
 @cache

@@ -1,6 +1,6 @@
 """One layer by recurrence.c, which says how: forward and backward, float32, over torch.get_num_threads() threads.
 
-Legend of shapes: B batch, T steps, D features, H hidden_size.
+Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from recurrent.kernels import memory
 from recurrent.kernels.compiler import library
@@ -20,40 +21,60 @@ SHARES = 8
 
 
 class Layer(torch.autograd.Function):
-    """x (B, T, D), start (B, H) or None, weights as nn.Linear has them -> states (B, T, H)."""
+    """Signal (B, T, D), start (B, H) or None, weights as nn.Linear has them -> states (B, T, H), answers (B, T, A).
+
+    The head, two Nones where there is none, comes along because the gradient of its states need not be stored then.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, start: Tensor | None, w_in: Tensor, b_in: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        start: Tensor | None,
+        w_in: Tensor,
+        b_in: Tensor,
+        w: Tensor,
+        b: Tensor,
+        head: Tensor | None,
+        head_bias: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
         """Run all steps."""
         x, w_in, w, bias = x.contiguous(), w_in.contiguous(), w.contiguous(), b_in + b
-        start = None if start is None else start.contiguous()
+        start, head = (None if tensor is None else tensor.contiguous() for tensor in (start, head))
         states = memory.empty(*x.shape[:2], len(w), dtype=x.dtype)
 
         def run(share: int, shares: int) -> int:
             return library().forward(*_sizes(x, w, share, shares), *_addresses(x, start, w_in, w, bias, states))
 
         _in_threads(run, _shares(x))
-        ctx.save_for_backward(x, start, w_in, w, states)
-        return states
+        ctx.save_for_backward(x, start, w_in, w, states, head)
+        ctx.set_materialize_grads(False)
+        return states, None if head is None else functional.linear(states, head, head_bias)
 
     @staticmethod
-    def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, d_states: Tensor | None, d_answers: Tensor | None) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` takes, in its order."""
         if torch.is_grad_enabled():  # create_graph=True
             raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
-        x, start, w_in, w, states = ctx.saved_tensors
-        (D, H), shares, d_states = (x.shape[2], len(w)), _shares(x), d_states.contiguous()
+        x, start, w_in, w, states, head = ctx.saved_tensors
+        D, H, shares = x.shape[2], len(w), _shares(x)
+        d_states, d_answers = (None if tensor is None else tensor.contiguous() for tensor in (d_states, d_answers))
+        A = 0 if d_answers is None else len(head)
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         d_start = None if start is None else torch.empty_like(start)
         sums = x.new_zeros(shares, library().height_of_gradient(D, H), library().width_of_gradient(H))
 
         def run(share: int, shares: int) -> int:
-            tensors = (x, start, w_in, w, states, d_states, sums[share], d_x, d_start)
-            return library().backward(*_sizes(x, w, share, shares), *_addresses(*tensors))
+            given, wanted = (x, start, w_in, w, states, head, d_states, d_answers), (sums[share], d_x, d_start)
+            return library().backward(*_sizes(x, w, share, shares), A, *_addresses(*given, *wanted))
 
         _in_threads(run, shares)
         d_w_in, d_bias, d_w = torch.split(sum(sums.unbind())[: D + 1 + H, :H], [D, 1, H])
-        return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0]
+        d_head = d_head_bias = None
+        if d_answers is not None:
+            flat = d_answers.view(-1, A)
+            d_head, d_head_bias = flat.t() @ states.view(-1, H), flat.sum(dim=0)
+        return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0], d_head, d_head_bias
 
 
 def _shares(x: Tensor) -> int:

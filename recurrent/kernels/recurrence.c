@@ -105,9 +105,10 @@ int forward(long first, long last, long B, long T, long D, long H, in x, in star
     return 0;
 }
 
-/* From d_states: adds to d_weights, (K, Hp) as `height` and `width` have it; d_x and d_start, or NULL, are set. */
-int backward(long first, long last, long B, long T, long D, long H, in x, in start, in w_in, in w, in states,
-             in d_states, out d_weights, float *d_x, float *d_start) {
+/* From d_states, or NULL, and d_answers (B, T, A) of a linear head (A, H): adds to d_weights, (K, Hp) as `height`
+   and `width` have it; d_x and d_start, or NULL, are set. */
+int backward(long first, long last, long B, long T, long D, long H, long A, in x, in start, in w_in, in w, in states,
+             in head, in d_states, in d_answers, out d_weights, float *d_x, float *d_start) {
     const long K = D + 1 + H, Hp = filled(H, WIDE), Dp = filled(D, WIDE);
     const long line = filled(D + 1, LANES) + Hp, rows = ROWS * line;
     float *panels = zeros(H * (Hp + Dp) + (CHUNK + 1) * rows + (CHUNK + 1) * ROWS * Hp + ROWS * Dp);
@@ -133,8 +134,13 @@ int backward(long first, long last, long B, long T, long D, long H, in x, in sta
             for (long t = end - 1; t >= begin; t--) {
                 float *d = d_z + (t - begin) * ROWS * Hp;
                 for (long r = 0; r < real; r++) {
-                    in h = input + (t + 1 - begin) * rows + r * line + D + 1, g = d_states + ((b + r) * T + t) * H;
-                    for (long i = 0; i < H; i++) d[r * Hp + i] = (g[i] + d_h[r * Hp + i]) * (1 - h[i] * h[i]);
+                    in h = input + (t + 1 - begin) * rows + r * line + D + 1;
+                    const long at = (b + r) * T + t;
+                    float *restrict to = d + r * Hp, *restrict sum = d_h + r * Hp;
+                    for (long a = 0; a < A; a++)
+                        for (long i = 0; i < H; i++) sum[i] += d_answers[at * A + a] * head[a * H + i];
+                    for (long i = 0; d_states && i < H; i++) sum[i] += d_states[at * H + i];
+                    for (long i = 0; i < H; i++) to[i] = sum[i] * (1 - h[i] * h[i]);
                 }
                 for (long n = 0; n < Hp; n += WIDE)
                     product(d_h + n, Hp, d, Hp, 1, panels + n * H, WIDE, H, 0);
