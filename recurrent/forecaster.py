@@ -33,7 +33,9 @@ class Architecture:
 class Forecaster(nn.Module):
     """Answers at every step: signal (B, T, D) -> target (B, T, K), both scaled."""
 
-    def __init__(self, architecture: Architecture, signal_scaler: Scaler, target_scaler: Scaler) -> None:
+    def __init__(
+        self, architecture: Architecture, signal_scaler: Scaler, target_scaler: Scaler, *, backend: str = "reference"
+    ) -> None:
         super().__init__()
         self.architecture = architecture
         self.signal_scaler, self.target_scaler = signal_scaler, target_scaler
@@ -42,14 +44,18 @@ class Forecaster(nn.Module):
             input_size=architecture.input_size,
             hidden_size=architecture.hidden_size,
             num_layers=architecture.num_layers,
+            backend=backend,
         )
         self.head = nn.Linear(architecture.hidden_size, architecture.output_size)
 
+    @property
+    def backend(self) -> str:
+        """What computes the cell: reference, numpy or c; torch where the cell leaves no choice."""
+        return str(getattr(self.cell, "backend", "torch"))
+
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Scaled signal -> scaled answer of each step."""
-        states_BTH, _ = self.cell(x_BTD)
-        answers: Tensor = self.head(states_BTH)
-        return answers
+        return cells.answers(self.cell, self.head, x_BTD)
 
     def predict(self, signal_BTD: Array) -> Array:
         """Signal in its own units -> answers (B, T, K) float64 in the target's unit."""
@@ -71,25 +77,34 @@ class Forecaster(nn.Module):
         os.replace(temporary, path)
 
     @classmethod
-    def load(cls, path: Path) -> "Forecaster":
+    def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":
         """Read what `save` wrote; ValueError where the file is not such a one."""
         try:
             with safe_open(path, framework="pt") as file:
                 about = json.loads((file.metadata() or {})["forecaster"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             scalers = [Scaler(**{k: tuple(v) for k, v in about[s].items()}) for s in ("signal_scaler", "target_scaler")]
-            forecaster = cls(Architecture(**about["architecture"]), *scalers)
+            forecaster = cls(Architecture(**about["architecture"]), *scalers, backend=backend)
             forecaster.load_state_dict(weights)
         except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
         return forecaster
 
 
-def build(*, cell: str, hidden_size: int, num_layers: int, scalers: tuple[Scaler, Scaler], seed: int) -> Forecaster:
+def build(
+    *,
+    cell: str,
+    hidden_size: int,
+    num_layers: int,
+    scalers: tuple[Scaler, Scaler],
+    seed: int,
+    backend: str = "reference",
+) -> Forecaster:
     """Make an untrained forecaster; the same seed gives the same weights."""
     torch.manual_seed(seed)
     sizes = [len(scaler.mean) for scaler in scalers]
-    return Forecaster(Architecture(cell, sizes[0], hidden_size, num_layers, sizes[1]), *scalers)
+    architecture = Architecture(cell, sizes[0], hidden_size, num_layers, sizes[1])
+    return Forecaster(architecture, *scalers, backend=backend)
 
 
 def as_tensor(values: Array) -> Tensor:

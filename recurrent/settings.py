@@ -115,7 +115,7 @@ class Model(Section):
 
 @dataclass(frozen=True)
 class Train(Section):
-    """Read by the stage train."""
+    """Read by the stages train and, for backend and threads, evaluate."""
 
     loss: Literal["mae", "mse", "huber"]
     learning_rate: Positive
@@ -124,6 +124,7 @@ class Train(Section):
     target_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     patience: Count
     max_epochs: Count
+    backend: Literal["auto", "reference", "numpy", "c"]
     threads: Count
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recurrent.adam import Adam
 from recurrent.forecaster import Forecaster, as_tensor
 from recurrent.scaling import Scaler
 from recurrent.settings import Train
@@ -58,7 +59,7 @@ class Trainer:
 
     def __init__(self, forecaster: Forecaster, windows: Windows, settings: Train, *, seed: int) -> None:
         self.forecaster, self.windows, self.settings, self.seed = forecaster, windows, settings, seed
-        self.optimizer = torch.optim.Adam(forecaster.parameters(), lr=settings.learning_rate)
+        self.optimizer = Adam(forecaster.parameters())
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -111,8 +112,6 @@ class Trainer:
 
     def _epoch(self, epoch: int) -> Epoch:
         rate = self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         # the order depends on seed and epoch alone, so that a resumed run sees the same
         order = np.random.default_rng([self.seed, epoch]).permutation(self.windows.parts["train"].windows)
         size = self.windows.parts["train"].batch_size
@@ -123,7 +122,7 @@ class Trainer:
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norms.append(float(nn.utils.clip_grad_norm_(self.forecaster.parameters(), self.settings.gradient_clip)))
-            self.optimizer.step()
+            self.optimizer.step(rate)
             train.add(float(loss.detach()), self._in_unit(answers_BTK), target_BTK[:, -1])
         validation = _Tally()
         with torch.inference_mode():

@@ -17,13 +17,14 @@ from recurrent.windowing import PARTS, Windows
 class Params:
     """What this stage reads from params.yaml."""
 
+    train: settings.Train
     evaluate: settings.Evaluate
 
 
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
-    torch.set_num_threads(1)
-    data, network = Windows.open(windows), Forecaster.load(model)
+    torch.set_num_threads(params.train.threads)
+    data, network = Windows.open(windows), Forecaster.load(model, backend=params.train.backend)
     runs = {part: predict(data, part, network.predict) for part in PARTS}
     others = baselines.forecasts(data, "test", ridge_penalties=params.evaluate.ridge_penalties)
     result = report({part: scores for part, (_, scores) in runs.items()}, others, data)

@@ -35,9 +35,11 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
     """Write the best epoch's forecaster to `model` (safetensors) and a row per epoch to `history`."""
     torch.set_num_threads(params.train.threads)
     data = Windows.open(windows)
-    network = forecaster.build(**asdict(params.model), scalers=fit_scalers(data), seed=params.seed)
+    network = forecaster.build(
+        **asdict(params.model), scalers=fit_scalers(data), seed=params.seed, backend=params.train.backend
+    )
     trainer = Trainer(network, data, params.train, seed=params.seed)
-    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data))
+    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, network.backend))
     if state := saved.load():
         trainer.restore(state)
         print(f"going on after epoch {len(trainer.history)} of an earlier run that was stopped")
@@ -52,11 +54,13 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
     saved.remove()
 
 
-def _fingerprint(params: Params, data: Windows) -> str:
+def _fingerprint(params: Params, data: Windows, backend: str) -> str:
     parameters = asdict(params) | {"windows": data.meta}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
+    parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}
-    code = [Path(module.__file__) for module in ours.values() if module.__file__]
+    code = {Path(module.__file__) for module in ours.values() if module.__file__}
+    code |= {source for path in code for source in path.parent.glob("*.c")}
     return checkpoint.fingerprint(parameters=parameters, code=code)
 
 

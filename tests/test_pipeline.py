@@ -46,7 +46,7 @@ seq_len: 20
 simulate: {cycles: 10, sample_rate: 400.0}
 window: {samples_per_step: 50, statistic: [log_std], stride: 2, batch_size: 8}
 model: {cell: manual, hidden_size: 8, num_layers: 1}
-train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, threads: 1}
+train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, backend: auto, threads: 1}
 """)
 # another value for every key of params.yaml, which must change what the stage makes
 OTHER = flat("""
@@ -59,7 +59,7 @@ window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split
          train_fraction: 0.5, validation_fraction: 0.1}
 model: {cell: gru, hidden_size: 4, num_layers: 2}
 train: {loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
-        target_delta: 1000.0, patience: 1, max_epochs: 2, threads: 2}
+        target_delta: 1000.0, patience: 1, max_epochs: 2, backend: numpy, threads: 2}
 evaluate: {ridge_penalties: [1000000000.0]}
 plot: {dpi: 45}
 """)
