@@ -28,6 +28,8 @@ install: .venv/installed
 
 bench: install ## measurements that the documentation quotes
 	$(BIN)/python -m benchmarks.recurrence
+	$(BIN)/python -m benchmarks.ingest --picture docs/benchmarks/ingest.png
+	$(BIN)/python -m benchmarks.pipeline --picture docs/benchmarks/pipeline.png
 
 seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
 	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4 --table docs/seeds.md

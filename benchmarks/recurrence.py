@@ -1,26 +1,32 @@
-"""One training step of the manual cell against nn.RNN and the textbook loop, in one process, in turn.
+"""The manual cell's backends against nn.RNN and the textbook loop: training steps and inference, in one process.
 
-    python -m benchmarks.recurrence [--json FILE]
+    python -m benchmarks.recurrence [--json FILE] [--png FILE] [--rounds N] [--quick]
 
-Forward, backward and Adam; 1 feature, 1 thread, float32; the median of the rounds for each shape, and the
-geometric mean over the shapes of nn.RNN's time over each one's.
+Forward, backward and Adam, a linear head included; 1 feature, 1 thread, float32, in turn. For each shape the median of
+the rounds, in seconds of the processor, which neighbours on the machine disturb less than those of the clock; over the
+shapes the geometric mean of the peer's time over the backend's. nn.LSTM and nn.GRU are there for scale.
 """
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from recurrent.cells import manual, rnn
+from recurrent import cells
+from recurrent.adam import Adam
 
-SHAPES = [(32, 64, 100), (32, 64, 200), (64, 64, 100), (128, 64, 100), (32, 256, 100)]  # H, B, T
+SHAPES = [*product((32, 64, 128), (64, 256), (100, 200, 400))]  # H, B, T
+BACKENDS = ("reference", "numpy", "c")
+PEERS = ("rnn", "lstm", "gru")
 ROUNDS = 7
+PRODUCTS = 6 / 2  # of (B, H) by (H, H), each 2 B H H operations: forward, backward, weights
 
 
 class Textbook(nn.Module):
@@ -38,56 +44,121 @@ class Textbook(nn.Module):
         return torch.stack(states, dim=1), h_BH
 
 
-def step(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> Callable[[], None]:
-    """Make a function that trains `cell` and a head by one step."""
+def candidates(hidden_size: int) -> dict[str, nn.Module]:
+    """Name -> cell."""
+    sizes = {"input_size": 1, "hidden_size": hidden_size, "num_layers": 1}
+    ours = {name: cells.build("manual", **sizes, backend=name) for name in BACKENDS}
+    if missing := [name for name in BACKENDS if ours[name].backend != name]:
+        raise SystemExit(f"this machine has no backend {missing[0]}")
+    return {"textbook": Textbook(1, hidden_size), **{f"nn_{n}": cells.build(n, **sizes) for n in PEERS}, **ours}
+
+
+def actions(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> dict[str, Callable[[], object]]:
+    """Make what is measured: a step of training, and inference."""
     head = nn.Linear(hidden_size, 1)
-    optimizer = torch.optim.Adam([*cell.parameters(), *head.parameters()])
+    optimizer = Adam([*cell.parameters(), *head.parameters()])
 
-    def run() -> None:
+    def train() -> None:
         optimizer.zero_grad()
-        (head(cell(x_BTD)[0]) - y_BT1).abs().sum(dim=(1, 2)).mean().backward()
-        optimizer.step()
+        (cells.answers(cell, head, x_BTD) - y_BT1).abs().sum(dim=(1, 2)).mean().backward()
+        optimizer.step(1e-3)
 
-    return run
+    @torch.inference_mode()
+    def inference() -> None:
+        cells.answers(cell, head, x_BTD)
+
+    return {"train": train, "inference": inference}
 
 
-def measure(hidden_size: int, batch_size: int, seq_len: int) -> dict[str, float]:
-    """Median seconds of a step: name -> s."""
+def measure(hidden_size: int, batch_size: int, seq_len: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Median seconds: train or inference -> name -> s."""
     torch.manual_seed(0)
     x, y = torch.randn(batch_size, seq_len, 1), torch.randn(batch_size, seq_len, 1)
-    cells = {
-        "nn_rnn": rnn.Cell(1, hidden_size),
-        "manual": manual.Cell(1, hidden_size),
-        "textbook": Textbook(1, hidden_size),
-    }
-    steps = {name: step(cell, hidden_size, x, y) for name, cell in cells.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in cells}
-    for round_ in range(ROUNDS + 1):
-        for name, run in steps.items():
-            begin = time.perf_counter()
-            run()
+    todo = {name: actions(cell, hidden_size, x, y) for name, cell in candidates(hidden_size).items()}
+    seconds = {kind: {name: list[float]() for name in todo} for kind in ("train", "inference")}
+    for round_ in range(rounds + 1):
+        for (name, runs), kind in product(todo.items(), seconds):
+            begin = time.thread_time()
+            runs[kind]()
             if round_:  # the first one warms up
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
+                seconds[kind][name].append(time.thread_time() - begin)
+    return {kind: {name: float(np.median(s)) for name, s in of.items()} for kind, of in seconds.items()}
+
+
+def peak(rounds: int = 20, n: int = 768) -> float:
+    """Operations a second of torch's own product of two square matrices on one core: what none can exceed."""
+    a, best = torch.randn(n, n), np.inf
+    for _ in range(rounds):
+        begin = time.thread_time()
+        torch.mm(a, a)
+        best = min(best, time.thread_time() - begin)
+    return float(2 * n**3 / best)
+
+
+def summary(rows: list[dict]) -> dict[str, float]:
+    """Geometric means over the shapes: how many times faster than nn.RNN, and than the textbook loop."""
+
+    def ratio(kind: str, peer: str, ours: str) -> float:
+        return float(np.exp(np.mean([np.log(row[kind][peer] / row[kind][ours]) for row in rows])))
+
+    pairs = [(kind, "nn_rnn", name) for kind in ("train", "inference") for name in ("textbook", *BACKENDS)]
+    pairs += [(kind, "textbook", "c") for kind in ("train", "inference")]
+    return {f"{kind}.{ours}_vs_{peer}": ratio(kind, peer, ours) for kind, peer, ours in pairs}
+
+
+def draw(result: dict, path: Path) -> None:
+    """Bars: how many times faster than nn.RNN a training step is, by shape."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    axes, rows = figure.subplots(), result["cells"]
+    colours = {"textbook": "#767676", "reference": "#E69F00", "numpy": "#0072B2", "c": "#009E73"}
+    for i, (name, colour) in enumerate(colours.items()):
+        ratios = [row["train"]["nn_rnn"] / row["train"][name] for row in rows]
+        axes.bar(np.arange(len(rows)) + 0.2 * i - 0.3, ratios, 0.2, color=colour, label=name)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(rows)), [f"{r['hidden']}\n{r['batch']}\n{r['seq']}" for r in rows])
+    axes.set(xlabel="hidden size, batch, sequence", ylabel="times as fast as nn.RNN")
+    axes.set_title(f"A training step, one thread, {result['cpu']}")
+    axes.legend(frameon=False, ncols=4)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def cpu() -> str:
+    """Name the processor as the kernel does."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def main() -> None:
-    """Measure, print a table, write JSON where asked to."""
+    """Measure, print a table, write JSON and a picture where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--png", type=Path, help="such as docs/benchmarks/recurrence.png")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--quick", action="store_true", help="the shortest sequences only")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rows = [{"hidden": h, "batch": b, "seq": t, **measure(h, b, t)} for h, b, t in SHAPES]
-    for row in rows:
-        print("  ".join(f"{k} {v * 1e3:.1f} ms" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
-    ratios = {
-        f"train.{name}_vs_nn_rnn": float(np.exp(np.mean([np.log(row["nn_rnn"] / row[name]) for row in rows])))
-        for name in ("manual", "textbook")
-    }
-    print("\n".join(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()))
+    best, rows = peak(), []
+    for hidden, batch, seq in [shape for shape in SHAPES if shape[2] == 100 or not arguments.quick]:
+        row = {"hidden": hidden, "batch": batch, "seq": seq, **measure(hidden, batch, seq, arguments.rounds)}
+        row["share_of_peak"] = {
+            name: 2 * PRODUCTS * batch * seq * hidden**2 / row["train"][name] / best for name in ("nn_rnn", *BACKENDS)
+        }
+        rows.append(row)
+        print(
+            f"hidden {hidden:>3}, batch {batch:>3}, seq {seq:>3}: "
+            + "  ".join(f"{n} {s * 1e3:.1f}" for n, s in row["train"].items())
+            + f" ms; c at {row['share_of_peak']['c']:.0%} of the peak",
+            flush=True,
+        )
+    result = summary(rows) | {"gemm_gflops": best / 1e9, "rounds": arguments.rounds, "cells": rows, "cpu": cpu()}
+    result["versions"] = {"torch": torch.__version__, "numpy": np.__version__}
+    print("\n".join(f"{name:<32} {value:.2f}" for name, value in result.items() if isinstance(value, float)))
     if arguments.json:
-        about = {"cpu": platform.processor() or platform.machine(), "versions": {"torch": torch.__version__}}
-        arguments.json.write_text(json.dumps(ratios | {"cells": rows} | about, indent=2) + "\n")
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    if arguments.png:
+        draw(result, arguments.png)
 
 
 if __name__ == "__main__":

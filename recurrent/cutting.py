@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.series import Series, SeriesWriter
+from recurrent.series import Array, Series, SeriesWriter
 from recurrent.splitting import PARTS, Split, within
 from recurrent.steps import summarise
 from recurrent.windowing import Part
@@ -68,15 +68,12 @@ def write_windows(
     for three in parts:
         _require_windows(three, _fitting(series, split, seq_len + horizon, samples_per_step, statistics))
     with SeriesWriter(folder) as writer:
-        md5 = hashlib.md5(usedforsecurity=False)
-        if series.group is None:
-            for signal, target in summarise(series, samples_per_step, statistics):
-                writer.append(signal, target)
-                md5.update(np.ascontiguousarray(signal).data)
-                md5.update(np.ascontiguousarray(target).data)
-        else:
-            rows = slice(None) if order is None else order
-            writer.append(series.signal[rows], series.target[rows], series.group[rows])
+        # one for each array, so that they do not depend on where blocks are cut
+        signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+        for signal, target, of_group in _steps(series, order, samples_per_step, statistics):
+            writer.append(signal, target, of_group)
+            signal_md5.update(np.ascontiguousarray(signal).data)
+            target_md5.update(np.ascontiguousarray(target).data)
         about = {
             "splits": [{name: part.describe() for name, part in three.items()} for three in parts],
             "split": "contiguous" if split.kind == "failures" and not meta["failures"] else split.kind,
@@ -94,9 +91,21 @@ def write_windows(
             "failures": meta["failures"],
             "first_targets": [float(series.target[row, 0]) for row in [0, *meta["failures"]]],
             "countdown": meta["countdown"],
-            "md5": md5.hexdigest(),
+            "md5": {"signal": signal_md5.hexdigest(), "target": target_md5.hexdigest()},
         }
         writer.finish({key: meta[key] for key in PASSED_ON if key in meta} | about)
+
+
+def _steps(
+    series: Series, order: Array | None, samples_per_step: int, statistics: Sequence[str]
+) -> Iterator[tuple[Array, Array, Array | None]]:
+    """Yield signal, target and group of the steps; rows with groups are few enough to be put in order at once."""
+    if series.group is None:
+        for signal, target in summarise(series, samples_per_step, statistics):
+            yield signal, target, None
+    else:
+        rows = slice(None) if order is None else order
+        yield series.signal[rows], series.target[rows], series.group[rows]
 
 
 def _fitting(

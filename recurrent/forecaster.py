@@ -42,7 +42,9 @@ class Forecaster(nn.Module):
     Where the answer is a class, K counts the classes and an answer is a logit for each.
     """
 
-    def __init__(self, architecture: Architecture, signal_scaler: Scaler, target_scaler: Scaler) -> None:
+    def __init__(
+        self, architecture: Architecture, signal_scaler: Scaler, target_scaler: Scaler, *, backend: str = "reference"
+    ) -> None:
         super().__init__()
         self.architecture = architecture
         self.signal_scaler, self.target_scaler = signal_scaler, target_scaler
@@ -57,14 +59,22 @@ class Forecaster(nn.Module):
             input_size=input_size,
             hidden_size=architecture.hidden_size,
             num_layers=architecture.num_layers,
+            backend=backend,
         )
         self.dropout = nn.Dropout(architecture.dropout)
         self.head = nn.Linear(architecture.hidden_size, architecture.output_size)
 
+    @property
+    def backend(self) -> str:
+        """What computes the cell: reference, numpy or c; torch where the cell leaves no choice."""
+        return str(getattr(self.cell, "backend", "torch"))
+
     def forward(self, x_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Scaled signal, and the steps of each sequence where they differ -> scaled answers (B, A, K)."""
-        states_BTH, _ = self.cell(self._enter(x_BTD))
-        answer = self.architecture.answer
+        answer, entered_BTD = self.architecture.answer, self._enter(x_BTD)
+        if answer == "every" and not self.architecture.dropout:
+            return cells.answers(self.cell, self.head, entered_BTD)
+        states_BTH, _ = self.cell(entered_BTD)
         if answer == "every" or states_BTH.shape[1] == 1:
             read_BAH = states_BTH
         elif lengths_B is None:
@@ -116,14 +126,14 @@ class Forecaster(nn.Module):
         os.replace(temporary, path)
 
     @classmethod
-    def load(cls, path: Path) -> "Forecaster":
+    def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":
         """Read what `save` wrote; ValueError where the file is not such a one."""
         try:
             with safe_open(path, framework="pt") as file:
                 about = json.loads((file.metadata() or {})["forecaster"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             scalers = [Scaler(**{k: tuple(v) for k, v in about[s].items()}) for s in ("signal_scaler", "target_scaler")]
-            forecaster = cls(Architecture(**about["architecture"]), *scalers)
+            forecaster = cls(Architecture(**about["architecture"]), *scalers, backend=backend)
             forecaster.load_state_dict(weights)
         except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
@@ -144,10 +154,12 @@ def places(model: Path, splits: int) -> "list[list[Path]]":
     return found
 
 
-def build(architecture: Architecture, scalers: tuple[Scaler, Scaler], *, seed: int) -> Forecaster:
+def build(
+    architecture: Architecture, scalers: tuple[Scaler, Scaler], *, seed: int, backend: str = "reference"
+) -> Forecaster:
     """Make an untrained forecaster; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    return Forecaster(architecture, *scalers)
+    return Forecaster(architecture, *scalers, backend=backend)
 
 
 def as_tensor(values: Array) -> Tensor:

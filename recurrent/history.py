@@ -49,6 +49,7 @@ def narrate(epochs: Iterable[Epoch], *, max_epochs: int, target_delta: float) ->
 def outcome(trainer: Trainer) -> dict[str, Any]:
     """Say for training.json how the run ended and which epoch was kept."""
     return {
+        "backend": trainer.forecaster.backend,
         "stopped_by": trainer.stopped_by,
         "epochs": len(trainer.history),
         "target_delta": trainer.settings.target_delta,

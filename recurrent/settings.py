@@ -71,6 +71,7 @@ class Ingest(Section):
     signal_unit: str
     target_unit: str
     failure_below: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    workers: Count
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Model(Section):
 
 @dataclass(frozen=True)
 class Train(Section):
-    """Read by the stage train."""
+    """Read by the stages train and, for backend and threads, evaluate."""
 
     loss: Literal["mae", "mse", "huber"]
     best_by: Literal["mean_delta", "loss"]
@@ -136,6 +137,7 @@ class Train(Section):
     target_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     patience: Count
     max_epochs: Count
+    backend: Literal["auto", "reference", "numpy", "c"]
     threads: Count
     weight_decay: ClassVar[float] = 0.0
     members: ClassVar[int] = 1

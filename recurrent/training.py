@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recurrent.adam import Adam
 from recurrent.forecaster import Architecture, Forecaster, as_tensor
 from recurrent.scaling import Scaler
 from recurrent.settings import Model, Train
@@ -104,9 +105,7 @@ class Trainer:
 
     def __init__(self, forecaster: Forecaster, windows: Windows, settings: Train, *, seed: int) -> None:
         self.forecaster, self.windows, self.settings, self.seed = forecaster, windows, settings, seed
-        self.optimizer = torch.optim.Adam(
-            forecaster.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self.optimizer = Adam(forecaster.parameters(), weight_decay=settings.weight_decay)
         self.every = forecaster.architecture.answer == "every"
         if bool(forecaster.architecture.classes) != (settings.loss not in LOSSES):
             expected = "cross_entropy for classes, mae, mse or huber for quantities"
@@ -166,8 +165,6 @@ class Trainer:
 
     def _epoch(self, epoch: int) -> Epoch:
         rate = self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         # order and dropout depend on seed and epoch alone, so that a resumed run sees the same
         order = np.random.default_rng([self.seed, epoch]).permutation(self.windows.parts["train"].windows)
         torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
@@ -180,7 +177,7 @@ class Trainer:
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norms.append(float(nn.utils.clip_grad_norm_(self.forecaster.parameters(), self.settings.gradient_clip)))
-            self.optimizer.step()
+            self.optimizer.step(rate)
             train.add(float(loss.detach()), answers_BAK.detach(), batch)
         validation = _Tally(self.forecaster)
         self.forecaster.eval()

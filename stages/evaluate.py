@@ -17,14 +17,15 @@ from recurrent.windowing import Windows
 class Params:
     """What this stage reads from params.yaml."""
 
+    train: settings.Train
     evaluate: settings.Evaluate
 
 
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
-    torch.set_num_threads(1)
-    data, knobs = Windows.open(windows), params.evaluate
-    networks = [[Forecaster.load(path).predict for path in paths] for paths in places(model, len(data.splits))]
+    torch.set_num_threads(params.train.threads)
+    data, knobs, backend = Windows.open(windows), params.evaluate, params.train.backend
+    networks = [[Forecaster.load(p, backend=backend).predict for p in own] for own in places(model, len(data.splits))]
     judged = [
         judge(split, own, ridge_penalties=knobs.ridge_penalties, moving_average=knobs.moving_average)
         for split, own in zip(data.splits, networks, strict=True)

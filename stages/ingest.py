@@ -19,7 +19,14 @@ class Params:
 def main(params: Params, csv: Path, series: Path) -> None:
     """Check every row of `csv` and write `series`."""
     knobs = params.ingest
-    source = CsvFile(csv, signal=knobs.signal, target=knobs.target, failure_below=knobs.failure_below, progress=True)
+    source = CsvFile(
+        csv,
+        signal=knobs.signal,
+        target=knobs.target,
+        failure_below=knobs.failure_below,
+        workers=knobs.workers,
+        progress=True,
+    )
     with SeriesWriter(series) as writer:
         for signal, target in source.blocks():
             writer.append(signal, target)

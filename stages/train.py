@@ -52,10 +52,10 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
 
 def _train(params: Params, data: Windows, split: int, member: int, model: Path, history: Path) -> dict[str, Any]:
     """Train one network, or go on with it; say how it ended."""
-    seed = params.seed + 1009 * split + 100003 * member
-    network = forecaster.build(architecture(params.model, data), fit_scalers(data), seed=seed)
+    seed, backend = params.seed + 1009 * split + 100003 * member, params.train.backend
+    network = forecaster.build(architecture(params.model, data), fit_scalers(data), seed=seed, backend=backend)
     trainer = Trainer(network, data, params.train, seed=seed)
-    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, split, member))
+    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, [split, member], network.backend))
     if state := saved.load():
         trainer.restore(state)
         print(f"going on after epoch {len(trainer.history)} of an earlier run that was stopped")
@@ -70,11 +70,13 @@ def _train(params: Params, data: Windows, split: int, member: int, model: Path, 
     return ending
 
 
-def _fingerprint(params: Params, data: Windows, split: int, member: int) -> str:
-    parameters = asdict(params) | {"windows": data.meta, "run": [split, member]}
+def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) -> str:
+    parameters = asdict(params) | {"windows": data.meta, "run": run}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
+    parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}
-    code = [Path(module.__file__) for module in ours.values() if module.__file__]
+    code = {Path(module.__file__) for module in ours.values() if module.__file__}
+    code |= {source for path in code for source in path.parent.glob("*.c")}
     return checkpoint.fingerprint(parameters=parameters, code=code)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,17 +16,21 @@ from torch import nn
 from recurrent import cells, forecaster
 from recurrent.cells import manual
 from recurrent.forecaster import Forecaster
+from recurrent.kernels.compiler import COMPILERS
 from recurrent.scaling import Scaler
 
 torch.set_num_threads(1)  # as the stages do; the tensors are small
 CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
+BACKENDS = ["reference", "numpy", *(["c"] if any(map(shutil.which, COMPILERS)) else [])]
+RUNS = [*CELLS, *(f"manual by {backend}" for backend in BACKENDS[1:])]  # what the contract holds for
 B, T, D, H = 3, 7, 2, 5
 SCALERS = Scaler((4.0, -2.0), (3.0, 0.5)), Scaler((30.0,), (10.0,))
 
 
 def build(cell, *, num_layers=1, seed=0):
     torch.manual_seed(seed)
-    return cells.build(cell, input_size=D, hidden_size=H, num_layers=num_layers)
+    name, _, backend = cell.partition(" by ")
+    return cells.build(name, input_size=D, hidden_size=H, num_layers=num_layers, backend=backend or "reference")
 
 
 def noise(*shape, dtype=torch.float32, seed=1):
@@ -33,7 +38,9 @@ def noise(*shape, dtype=torch.float32, seed=1):
 
 
 def network(cell="manual", **options) -> Forecaster:
-    return forecaster.build(cell=cell, **{"hidden_size": H, "num_layers": 1, "scalers": SCALERS, "seed": 0} | options)
+    name, _, backend = cell.partition(" by ")
+    options = {"backend": backend or "reference"} | options
+    return forecaster.build(cell=name, **{"hidden_size": H, "num_layers": 1, "scalers": SCALERS, "seed": 0} | options)
 
 
 def test_all_cells_are_found():
@@ -41,7 +48,7 @@ def test_all_cells_are_found():
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", RUNS)
 def test_one_state_per_step_and_the_last_is_the_last(cell, num_layers):
     states, last = build(cell, num_layers=num_layers)(noise(B, T, D))
     last = last[0] if isinstance(last, tuple) else last
@@ -51,7 +58,7 @@ def test_one_state_per_step_and_the_last_is_the_last(cell, num_layers):
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", RUNS)
 def test_never_looks_ahead(cell, num_layers):
     model = build(cell, num_layers=num_layers)
     before = model(noise(B, T, D))[0]
@@ -63,7 +70,7 @@ def test_never_looks_ahead(cell, num_layers):
         assert (after[:, t:] != before[:, t:]).any(dim=-1).all()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", RUNS)
 def test_sequences_of_a_batch_do_not_meet(cell):
     model, x = build(cell), noise(B, T, D)
     before = model(x)[0]
@@ -71,7 +78,7 @@ def test_sequences_of_a_batch_do_not_meet(cell):
     assert [torch.equal(a, b) for a, b in zip(model(x)[0], before, strict=True)] == [True, False, True]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", RUNS)
 def test_the_seed_decides(cell):
     def states(seed):
         return build(cell, seed=seed)(noise(B, T, D))[0]
@@ -80,12 +87,14 @@ def test_the_seed_decides(cell):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("given_state", [True, False])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 5, 1, 7), (2, 9, 5, 33), (1, 6, 5, 7), (4, 1, 1, 33)])
-def test_manual_equals_nn_rnn_in_outputs_state_and_gradients(sizes, num_layers, given_state, dtype):
+def test_manual_equals_nn_rnn_in_outputs_state_and_gradients(sizes, num_layers, given_state, dtype, backend):
     batch, steps, width, hidden = sizes
     ours = manual.Cell(width, hidden, num_layers).to(dtype)
+    ours.backend = backend
     peer = nn.RNN(width, hidden, num_layers, batch_first=True).to(dtype)
     names = {}
     for layer in range(num_layers):
@@ -129,7 +138,7 @@ def test_an_unknown_cell_is_an_error():
         cells.build("hopfield", input_size=1, hidden_size=1, num_layers=1)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", RUNS)
 def test_forecaster_answers_at_every_step_in_the_targets_unit(cell):
     model = network(cell)
     signal = noise(B, T, D).numpy().astype(np.float64)
@@ -146,11 +155,12 @@ def test_a_forecaster_of_the_same_seed_is_the_same():
     assert same == [True, True, False]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", RUNS)
 def test_saved_and_loaded_it_predicts_the_same_bits(tmp_path, cell):
     model, signal = network(cell, num_layers=2), noise(B, T, D).numpy()
     model.save(tmp_path / "new" / "model.safetensors")
-    again = Forecaster.load(tmp_path / "new" / "model.safetensors")
+    again = Forecaster.load(tmp_path / "new" / "model.safetensors", backend=model.backend)
+    assert again.backend == model.backend
     assert again.architecture == model.architecture
     assert (again.signal_scaler, again.target_scaler) == SCALERS
     assert again.predict(signal).tobytes() == model.predict(signal).tobytes()

@@ -102,6 +102,22 @@ def test_a_stage_that_is_stopped_says_so_and_cleans_up(tmp_path, number, code, s
     assert list((tmp_path / "raw").iterdir()) == []
 
 
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_ingest_that_is_stopped_in_mid_file_leaves_nothing(tmp_path, number):
+    csv = tmp_path / "recording.csv"
+    # quotes are left to the plain parser, so this takes seconds; long lines, so that a block does not
+    csv.write_bytes(b"acoustic_data,time_to_failure,remark\n" + (b'"12",1.5,' + b"a" * 90 + b"\n") * 400_000)
+    process = start("ingest", csv, tmp_path / "out" / "series")
+    until = time.monotonic() + 30
+    while not any(f.stat().st_size for f in tmp_path.glob("out/.*/target.npy")) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(number)
+    code, _, err = finish(process)
+    assert (code, err) == ((130, "interrupted\n") if number == signal.SIGINT else (143, ""))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_the_code_of_another_checkout_is_refused(tmp_path):
     (tmp_path / ".dvc").mkdir()
     shutil.copy(ROOT / "params.yaml", tmp_path)

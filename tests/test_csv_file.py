@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import threading
 import zipfile
 
 import numpy as np
@@ -12,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrent.sources import _lines
+from recurrent.sources._block import BlockParser
 from recurrent.sources.csv_file import CsvError, CsvFile
 
 HEADER = b"x,t\n"
 BLOCK_SIZES = (1, 7, 64, 1 << 21)
+WORKERS = (1, 2, 3)
 
 
 def read(path, *, signal=("x",), target="t", failure_below=0.5, **options):
@@ -59,6 +62,8 @@ BAD = {
     "negative time": (HEADER + b"1,2\n1,-0.25\n", 3, "'t' holds -0.25"),
     "rise": (HEADER + b"1,2\n1,1.5\n1,1.75\n", 4, "holds 1.75 after 1.5, expected a time"),
     "bound": (HEADER + b"1,0.51\n1,9\n", 3, "rises only after at most 0.5"),
+    "rise of integers": (HEADER + b"0,2\n0,0\n0,1\n1,2.5\n", 5, "holds 2.5 after 1,"),
+    "rise at a border": (HEADER + b"1,2\n1,3\n", 3, "holds 3 after 2,"),
     "first of two faults": (HEADER + b"1,2\n1,3\nabc,1\n", 3, "holds 3 after 2"),
     "no such column": (b"x,time\n1,2\n", 1, "no column 't', found ['x', 'time']"),
     "misspelt column": (b"x,tt\n1,2\n", 1, "did you mean 'tt'?"),
@@ -78,10 +83,13 @@ BAD = {
 def test_bad_file_is_refused_by_line_and_value(tmp_path, case, size):
     content, line, found = BAD[case]
     path = put(tmp_path, content)
-    with pytest.raises(CsvError) as refusal:
-        read(path, block_bytes=size)
-    message, place = str(refusal.value), f"{path}: " if line is None else f"{path}:{line}: "
-    assert message.startswith(place)
+    messages = set()
+    for workers in WORKERS:
+        with pytest.raises(CsvError) as refusal:
+            read(path, block_bytes=size, workers=workers)
+        messages.add(str(refusal.value))
+    (message,) = messages
+    assert message.startswith(f"{path}: " if line is None else f"{path}:{line}: ")
     assert found in message and "expected" in message
 
 
@@ -102,10 +110,11 @@ GOOD = {
 }
 
 
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("size", BLOCK_SIZES)
 @pytest.mark.parametrize("case", GOOD)
-def test_good_file_is_read(tmp_path, case, size):
-    source, signal, target = read(put(tmp_path, GOOD[case]), block_bytes=size)
+def test_good_file_is_read(tmp_path, case, size, workers):
+    source, signal, target = read(put(tmp_path, GOOD[case]), block_bytes=size, workers=workers)
     assert (source.rows, source.failures) == (2, [])
     assert signal.dtype == np.int64 and signal.tolist() == [[1], [-3]]
     assert target.dtype == np.float64 and target.tolist() == [[2.0], [1.5]]
@@ -126,11 +135,12 @@ def packed(folder, name):
     return folder / name
 
 
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("name", ["f.csv.gz", "f.csv.zst", "f.zip"])
-def test_packed_file(tmp_path, name):
+def test_packed_file(tmp_path, name, workers):
     path = packed(tmp_path, name)
     _, signal, target = read(put(tmp_path, TEXT, "plain.csv"))
-    source, signal_packed, target_packed = read(path, block_bytes=5000)
+    source, signal_packed, target_packed = read(path, block_bytes=5000, workers=workers)
     np.testing.assert_array_equal(signal_packed, signal)
     np.testing.assert_array_equal(target_packed, target)
     assert source.rows == 9000 and source.md5 == hashlib.md5(path.read_bytes()).hexdigest()
@@ -162,16 +172,18 @@ def test_no_file(tmp_path):
 
 def test_endless_line(tmp_path, monkeypatch):
     monkeypatch.setattr(_lines, "LINE_BYTES", 100)
-    with pytest.raises(CsvError, match=r"f.csv:3: no line end in 100 bytes"):
-        read(put(tmp_path, HEADER + b"1,2\n" + b"1" * 300 + b",1\n"), block_bytes=16)
+    for workers in WORKERS:
+        with pytest.raises(CsvError, match=r"f.csv:3: no line end in 100 bytes"):
+            read(put(tmp_path, HEADER + b"1,2\n" + b"1" * 300 + b",1\n"), block_bytes=16, workers=workers)
     with pytest.raises(CsvError, match="old Mac"):
         read(put(tmp_path, b"x,t\r" + b"1,2\r" * 100), block_bytes=16)
 
 
-@pytest.mark.parametrize("size", BLOCK_SIZES)
-def test_failures(tmp_path, size):
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("size", range(4, 50))  # a border between blocks at every line, and inside every line
+def test_failures(tmp_path, size, workers):
     path = put(tmp_path, HEADER + b"1,0.75\n1,0.5\n1,9\n1,9\n1,0\n1,0.25\n1,7\n")
-    assert read(path, block_bytes=size)[0].failures == [2, 5, 6]
+    assert read(path, block_bytes=size, workers=workers)[0].failures == [2, 5, 6]
     assert read(put(tmp_path, HEADER + b"1,-2\n1,7\n"), failure_below=None)[0].failures == []
 
 
@@ -185,6 +197,39 @@ def test_a_column_is_whole_until_it_is_not(tmp_path, size):
     assert read(beyond, block_bytes=size)[1].tolist() == [[1.0], [9007199254740992.0]]
     _, signal, target = read(path, signal=("a",), target="a", failure_below=None, block_bytes=size)
     assert signal.dtype == np.int64 and signal.tolist() == target.tolist() == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize("size", [1, 9, 30, 100, 1000])
+@pytest.mark.parametrize("row", [1, 20, 199])
+def test_the_first_decimal_far_down_gives_the_same_bits_with_any_workers(tmp_path, size, row):
+    lines = [b"-0,%d" % (300 - i) for i in range(200)]  # -0 is 0 as an integer, -0.0 as a float
+    lines[row] = b"0.5,%d" % (300 - row)
+    path = put(tmp_path, b"x,t\r\n" + b"\r\n".join(lines))
+
+    def blocks(workers):
+        source = CsvFile(path, signal=("x", "t"), target="t", failure_below=0.5, workers=workers, block_bytes=size)
+        return [[(part.dtype, part.tobytes()) for part in block] for block in source.blocks()]
+
+    assert blocks(1) == blocks(2) == blocks(3)
+    assert blocks(1)[-1][0][0] == np.float64
+
+
+def test_a_fault_further_down_does_not_overtake(tmp_path, monkeypatch):
+    overtaken, parse = threading.Event(), BlockParser.parse
+
+    def held_up(self, block, real):
+        if b"first" in block:
+            assert overtaken.wait(10)  # so that it is certainly the later of the two
+        result = parse(self, block, real)
+        if b"second" in block:
+            overtaken.set()
+        return result
+
+    monkeypatch.setattr(BlockParser, "parse", held_up)
+    path = put(tmp_path, HEADER + b"1,2\n" * 3 + b"first,2\n" + b"second,2\n" + b"1" * 300)
+    monkeypatch.setattr(_lines, "LINE_BYTES", 100)
+    with pytest.raises(CsvError, match=r"f.csv:5: column 'x' holds 'first'"):
+        read(path, block_bytes=8, workers=2)
 
 
 def test_reading_twice_gives_the_same(tmp_path):
@@ -207,8 +252,12 @@ def test_every_number_is_what_float_reads(tmp_path_factory, texts, size):
     assert signal[:, 0].tolist() == [float(text) for text in texts]
 
 
-@given(content=st.text(alphabet='01.-e,x"\r\n \t;\0\ufeff', max_size=60), size=st.integers(1, 70))
-def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_factory, content, size):
+@given(
+    content=st.text(alphabet='01.-e,x"\r\n \t;\0\ufeff', max_size=60),
+    size=st.integers(1, 70),
+    workers=st.integers(1, 3),
+)
+def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_factory, content, size, workers):
     path = put(tmp_path_factory.mktemp("f"), b"x,t\n1,2\n" + content.encode())
 
     def outcome(**options):
@@ -218,7 +267,7 @@ def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_f
             return str(error)
         return source.failures, signal.tolist(), target.tolist()
 
-    whole, cut = outcome(), outcome(block_bytes=size)
+    whole, cut = outcome(), outcome(block_bytes=size, workers=workers)
     assert whole == cut
     if not isinstance(whole, str):  # no line is lost
         assert len(whole[1]) == 1 + len(content.rstrip("\r\n").split("\n")) - (not content.rstrip("\r\n"))
@@ -227,7 +276,7 @@ def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_f
 def test_fast_and_plain_parser_agree(tmp_path, monkeypatch):
     path = put(tmp_path, TEXT)
     fast = read(path)
-    monkeypatch.setattr(CsvFile, "_parse_fast", lambda self, block: None)
+    monkeypatch.setattr(BlockParser, "_fast", lambda *_: None)
     plain = read(path)
     for a, b in zip(fast[1:], plain[1:], strict=True):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
@@ -235,8 +284,8 @@ def test_fast_and_plain_parser_agree(tmp_path, monkeypatch):
 
 def test_the_fast_parser_is_used(tmp_path, monkeypatch):
     lines = []
-    plainly = CsvFile._parse_plainly
-    monkeypatch.setattr(CsvFile, "_parse_plainly", lambda s, b: lines.append(b.count(b"\n")) or plainly(s, b))
+    plain = BlockParser.plain
+    monkeypatch.setattr(BlockParser, "plain", lambda s, b, r: lines.append(b.count(b"\n")) or plain(s, b, r))
     read(put(tmp_path, TEXT), block_bytes=10_000)
     assert lines == [1]
 

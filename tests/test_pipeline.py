@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ import stages
 from recurrent import params
 from recurrent.forecaster import Forecaster
 from recurrent.settings import Settings
+from recurrent.sources import _ordered
 from recurrent.tables import read_csv
 from recurrent.training import HISTORY_COLUMNS
 
@@ -43,7 +46,7 @@ seq_len: 20
 simulate: {cycles: 10, sample_rate: 400.0}
 window: {samples_per_step: 50, statistic: [log_std], stride: 2, batch_size: 8}
 model: {cell: manual, hidden_size: 8, num_layers: 1}
-train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, threads: 1}
+train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, backend: auto, threads: 1}
 """)
 # another value for every key of params.yaml, which must change what the stage makes
 OTHER = flat("""
@@ -51,12 +54,12 @@ seed: 1
 seq_len: 21
 simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
-         signal_unit: volts, target_unit: years, failure_below: null}
+         signal_unit: volts, target_unit: years, failure_below: null, workers: 3}
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1}
 model: {cell: gru, hidden_size: 4, num_layers: 2}
 train: {loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
-        target_delta: 1000.0, patience: 1, max_epochs: 2, threads: 2}
+        target_delta: 1000.0, patience: 1, max_epochs: 2, backend: numpy, threads: 2}
 evaluate: {ridge_penalties: [1000000000.0]}
 plot: {dpi: 45}
 """)
@@ -111,13 +114,14 @@ def clear(home, stage):
 
 
 def remake(stage, changes):
-    """Run the stage here, in this process: what it has made, and torch's threads, which change no result."""
+    """Run the stage here, in this process: what it has made, and its numbers of threads, which change no result."""
     write_params(Path(), changes)
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
-    module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
-    return products(Path(), stage), torch.get_num_threads()
+    with patch.object(_ordered, "ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pool:
+        module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
+    return products(Path(), stage), torch.get_num_threads(), [call.args for call in pool.call_args_list]
 
 
 @pytest.fixture(scope="session")
@@ -215,7 +219,7 @@ def test_every_parameter_has_an_effect(home, key):
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
-    undisturbed, _ = remake("train", {"train.max_epochs": 12})
+    undisturbed, *_ = remake("train", {"train.max_epochs": 12})
     clear(home, "train")
     process = start(home, "train")
     next(line for line in process.stdout if line.startswith("epoch   2/"))  # the state after the first one is saved

@@ -1,6 +1,8 @@
 """Training: the loss by hand, validation whole, the test part unread, and a killed run that ends with the same bits."""
 
 import csv
+import subprocess
+import sys
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from recurrent import cells, forecaster, history, metrics, params
+from recurrent.adam import Adam
 from recurrent.checkpoint import Checkpoint, fingerprint
 from recurrent.series import Series, SeriesWriter
 from recurrent.settings import Settings
@@ -46,7 +49,9 @@ def make_windows(folder, *, test_seed=None) -> Windows:
 
 
 def trainer(windows, *, cell="manual", seed=0, **changes) -> Trainer:
-    network = forecaster.build(cell=cell, hidden_size=6, num_layers=1, scalers=fit_scalers(windows), seed=seed)
+    name, _, backend = cell.partition(" by ")
+    sizes = {"hidden_size": 6, "num_layers": 1, "scalers": fit_scalers(windows), "seed": seed}
+    network = forecaster.build(cell=name, **sizes, backend=backend or "reference")
     return Trainer(network, windows, replace(USUAL, **changes), seed=seed)
 
 
@@ -117,7 +122,7 @@ def test_it_stops_by(windows, reason, changes, epochs):
 
 
 def test_the_best_epochs_weights_are_kept(windows):
-    run = trainer(windows, learning_rate=0.5, learning_rate_decay=1.0, max_epochs=8)
+    run = trainer(windows, learning_rate=0.1, learning_rate_decay=2.0, max_epochs=8)
     rows = [*run.epochs()]
     deltas = [row.validation_mean_delta for row in rows]
     assert run.best_epoch == 1 + int(np.argmin(deltas)) < len(rows)  # at this rate the last is not the best
@@ -135,10 +140,13 @@ def test_the_best_epochs_weights_are_kept(windows):
 @pytest.mark.parametrize("clip", [0.5, 1e9])
 def test_the_gradient_of_each_step_is_clipped(windows, clip):
     run, norms = trainer(windows, gradient_clip=clip, max_epochs=1), []
-    weights = [*run.forecaster.parameters()]
-    run.optimizer.register_step_pre_hook(
-        lambda *_: norms.append(float(torch.cat([w.grad.flatten() for w in weights]).norm()))
-    )
+    weights, step = [*run.forecaster.parameters()], run.optimizer.step
+
+    def watched(rate):
+        norms.append(float(torch.cat([w.grad.flatten() for w in weights]).norm()))
+        step(rate)
+
+    run.optimizer.step = watched
     [row] = run.epochs()
     assert len(norms) == 9
     if clip == 0.5:
@@ -160,7 +168,10 @@ def test_the_test_part_is_never_read(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "changes"),
     # at the second rate the best epoch lies before the kill
-    [*((cell, {}) for cell in CELLS), ("manual", {"learning_rate": 0.02, "learning_rate_decay": 40.0})],
+    [
+        *((cell, {}) for cell in [*CELLS, "manual by numpy", "manual by auto"]),
+        ("manual", {"learning_rate": 0.02, "learning_rate_decay": 40.0}),
+    ],
 )
 def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, cell, changes):
     undisturbed, killed, resumed = (trainer(windows, cell=cell, **changes) for _ in range(3))
@@ -244,3 +255,27 @@ def test_one_plain_line_per_epoch(capsys):
     *lines, end = capsys.readouterr().out.split("\n")
     assert [line[:11] for line in lines] == ["epoch   1/4", "epoch   2/4", "epoch   3/4"] and end == ""
     assert all(line.isprintable() and "(target 0.05)" in line for line in lines)
+
+
+def test_our_adam_is_torchs():
+    torch.manual_seed(0)
+    start = [torch.randn(3, 4), torch.randn(4), torch.randn(1)]
+    ours, theirs = ([weight.clone().requires_grad_() for weight in start] for _ in range(2))
+    mine, peer = Adam(ours), torch.optim.Adam(theirs)
+    for i in range(60):
+        for group in peer.param_groups:
+            group["lr"] = 0.1 * 0.95**i
+        for weights, optimizer in ((ours, mine), (theirs, peer)):
+            optimizer.zero_grad()
+            (sum((weight**4).sum() for weight in weights) * 10.0 ** (i % 5 - 3)).backward()
+        mine.step(0.1 * 0.95**i)
+        peer.step()
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert all((a - b).abs().max() > 0.1 for a, b in zip(ours, start, strict=True))
+
+
+def test_training_starts_without_torchs_compiler():
+    code = "import sys, stages.train, recurrent.adam as a, torch; w = torch.ones(2, requires_grad=True)\n"
+    code += "o = a.Adam([w]); w.sum().backward(); o.step(0.1); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")

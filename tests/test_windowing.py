@@ -68,7 +68,7 @@ def test_blocks_leave_no_trace(tmp_path, monkeypatch):
     for rows in (1, 3, 10, 64, 1 << 20):
         monkeypatch.setattr(windowing, "BLOCK_ROWS", rows)
         cut(tmp_path, signal, samples_per_step=3, statistics=("mean", "std", "max"))
-        found.append([path.read_bytes() for path in sorted((tmp_path / "windows").glob("*.npy"))])
+        found.append([path.read_bytes() for path in sorted((tmp_path / "windows").iterdir())])
     assert all(files == found[0] for files in found)
 
 
@@ -247,3 +247,12 @@ def test_memory_stays_flat(tmp_path):
 def test_open_says_where_there_are_no_windows(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         Windows.open(tmp_path / "nowhere")
+    write_series(tmp_path, [1, 2])
+    with pytest.raises(ValueError, match="series: a series that is not cut into windows"):
+        Windows.open(tmp_path / "series")
+
+
+@pytest.mark.parametrize(("statistic", "advice"), [("mean", "window.samples_per_step 1"), ("std", "seq_len up to 1")])
+def test_no_samples_per_step_is_advised_that_the_statistic_refuses(tmp_path, statistic, advice):
+    with pytest.raises(ValueError, match=f"what would work: .*{advice}$"):
+        cut(tmp_path, np.arange(10), samples_per_step=2, seq_len=2, statistics=(statistic,))

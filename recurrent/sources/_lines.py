@@ -83,7 +83,7 @@ class LineBlocks:
                     break
                 cut = data.rfind(b"\n") + 1
                 if cut:
-                    yield rest + data[:cut]
+                    yield b"".join((rest, memoryview(data)[:cut]))
                 rest = data[cut:] if cut else rest + data
                 if len(rest) > LINE_BYTES:
                     found = "only \\r, as in old Mac files," if b"\r" in rest else "no line end"

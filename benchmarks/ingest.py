@@ -1,0 +1,253 @@
+"""Our ingest against pandas, pyarrow, polars and duckdb: one LANL-format file to the same two .npy files.
+
+    python -m benchmarks.ingest [--rows 10000000] [--rounds 5] [--json FILE] [--picture docs/benchmarks/ingest.png]
+
+Each tool runs in a process of its own, in turn, round after round; seconds are those of the work without the
+imports, memory is the process's peak. Peers may use all cores. Ours alone checks every row and takes the md5.
+polars and duckdb are optional: `pip install polars duckdb`, the group `bench` of pyproject.toml.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.repeat import ROOT, change
+from benchmarks.scale import SECONDS_A_CYCLE, stage
+
+NAMES = ["acoustic_data", "time_to_failure"]
+CHUNK_ROWS = 1 << 17  # of pandas, its fastest of 2**15 to 2**20 here
+STRAY_ROWS = 200_000  # of the file with one stray quote
+Blocks = Iterator[tuple[Any, Any]]
+
+
+def pandas(csv: Path) -> Blocks:
+    """Read with the C engine, in chunks."""
+    import pandas as pd
+
+    types = {"acoustic_data": "int16", "time_to_failure": "float64"}
+    for chunk in pd.read_csv(csv, engine="c", chunksize=CHUNK_ROWS, dtype=types):
+        yield tuple(chunk[name].to_numpy() for name in NAMES)
+
+
+def pyarrow(csv: Path) -> Blocks:
+    """Read as a stream of record batches, as its manual does it."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    types = dict(zip(NAMES, (pa.int16(), pa.float64()), strict=True))
+    for batch in arrow.open_csv(csv, convert_options=arrow.ConvertOptions(column_types=types)):
+        yield tuple(np.from_dlpack(batch[name]) for name in NAMES)
+
+
+def pyarrow_whole(csv: Path) -> Blocks:
+    """Read the whole file on all cores, its usual way."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    types = dict(zip(NAMES, (pa.int16(), pa.float64()), strict=True))
+    table = arrow.read_csv(csv, convert_options=arrow.ConvertOptions(column_types=types)).combine_chunks()
+    yield tuple(np.from_dlpack(table[name].chunk(0)) for name in NAMES)
+
+
+def polars(csv: Path) -> Blocks:
+    """Read the whole file, which is its fastest way."""
+    import polars as pl
+
+    frame = pl.read_csv(csv, schema=dict(zip(NAMES, (pl.Int16, pl.Float64), strict=True)))
+    yield tuple(frame[name].to_numpy() for name in NAMES)
+
+
+def duckdb(csv: Path) -> Blocks:
+    """Read as a stream of record batches."""
+    import duckdb
+
+    types = "{'acoustic_data': 'SMALLINT', 'time_to_failure': 'DOUBLE'}"
+    result = duckdb.sql(f"SELECT * FROM read_csv('{csv}', header = true, columns = {types})")
+    for batch in result.to_arrow_reader(CHUNK_ROWS):
+        yield tuple(np.from_dlpack(batch[name]) for name in NAMES)
+
+
+PEERS: dict[str, Callable[[Path], Blocks]] = {f.__name__: f for f in (pandas, pyarrow, pyarrow_whole, polars, duckdb)}
+OPTIONAL = ("polars", "duckdb")
+OURS = {"ours_1": 1, "ours_2": 2}  # workers
+
+
+def write_peers(blocks: Blocks, folder: Path) -> None:
+    """Append the blocks to signal.npy and target.npy, each with its header written last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, dtypes = 0, list[str]()
+    with (folder / "signal.npy").open("wb") as signal, (folder / "target.npy").open("wb") as target:
+        for file in (signal, target):
+            file.write(bytes(128))
+        for arrays in blocks:
+            for file, array in zip((signal, target), arrays, strict=True):
+                file.write(np.ascontiguousarray(array).data)
+            rows, dtypes = rows + len(arrays[0]), [array.dtype.str for array in arrays]
+        for file, dtype in zip((signal, target), dtypes, strict=True):
+            file.seek(0)
+            header = {"descr": dtype, "fortran_order": False, "shape": (rows, 1)}
+            np.lib.format.write_array_header_1_0(file, header)
+
+
+def write_ours(csv: Path, folder: Path, workers: int) -> None:
+    """Do what the stage ingest does."""
+    from recurrent.series import SeriesWriter
+    from recurrent.sources.csv_file import CsvFile
+
+    source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_below=0.05, workers=workers)
+    with SeriesWriter(folder) as writer:
+        for signal, target in source.blocks():
+            writer.append(signal, target)
+        writer.finish({"failures": source.failures, "md5": source.md5})
+
+
+def work(tool: str, csv: Path, folder: Path) -> None:
+    """Run one tool in this process and print its seconds."""
+    for package in ("recurrent.sources.csv_file",) if tool in OURS else (tool.split("_")[0], "pyarrow.csv"):
+        importlib.import_module(package)
+    begin = time.perf_counter()
+    if tool in OURS:
+        write_ours(csv, folder, OURS[tool])
+    else:
+        write_peers(PEERS[tool](csv), folder)
+    print(time.perf_counter() - begin)
+
+
+def run(tool: str, csv: Path, folder: Path) -> tuple[float, float] | None:
+    """Run one tool in a process of its own: seconds and peak memory (MB), or None where it refuses the file."""
+    command = [sys.executable, "-m", "benchmarks.ingest", "--tool", tool, str(csv), str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return None if process.returncode else (float(said), usage.ru_maxrss / 1024)  # KiB on Linux
+
+
+def lost_rows(tools: list[str], folder: Path) -> dict[str, int | str]:
+    """Rows that each tool loses without a word where one field of a file has one stray quote."""
+    times = [f"{i % 90},{(STRAY_ROWS - i) * 1e-5:.5f}" for i in range(STRAY_ROWS)]
+    middle = STRAY_ROWS // 2
+    times[middle] = times[middle].replace(",", ',"')
+    csv = folder / "stray.csv"
+    csv.write_text("\n".join([",".join(NAMES), *times]) + "\n")
+    lost: dict[str, int | str] = {}
+    for tool in tools:
+        done = run(tool, csv, folder / f"stray_{tool}")
+        lost[tool] = STRAY_ROWS - len(np.load(folder / f"stray_{tool}" / "target.npy")) if done else "refused"
+    return lost
+
+
+def different(folder: Path, reference: Path) -> int:
+    """Count values whose bits differ from the reference's."""
+    pairs = [
+        [np.load(place / f"{name}.npy", mmap_mode="r") for place in (folder, reference)]
+        for name in ("signal", "target")
+    ]
+    if any(a.shape != b.shape or a.dtype != b.dtype for a, b in pairs):
+        raise SystemExit(f"{folder.name}: other shape or dtype than {reference.name}")
+    return sum(int((a != b).sum()) for a, b in pairs)
+
+
+def measure(rows: int, rounds: int) -> dict[str, Any]:
+    """Run all tools `rounds` times; see the keys."""
+    missing = [tool for tool in OPTIONAL if not importlib.util.find_spec(tool)]
+    if missing:
+        print(f"not installed, left out: {', '.join(missing)}", file=sys.stderr)
+    packages = ["numpy", "pandas", "pyarrow", *OPTIONAL]
+    tools = [*OURS, *(tool for tool in PEERS if tool not in missing)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+        rate = rows / SECONDS_A_CYCLE / settings["simulate"]["cycles"]
+        params, csv = folder / "params.yaml", folder / "recording.csv"
+        params.write_text(yaml.safe_dump(change(settings, "simulate.sample_rate", rate)))
+        stage("simulate", params, csv)
+        seconds: dict[str, list[float]] = {tool: [] for tool in tools}
+        peak = dict.fromkeys(tools, 0.0)
+        for _ in range(rounds):
+            for tool in tools:
+                done = run(tool, csv, folder / tool)
+                if done is None:
+                    raise SystemExit(f"{tool} failed")
+                seconds[tool].append(done[0])
+                peak[tool] = max(peak[tool], done[1])
+        count = len(np.load(folder / "ours_1" / "target.npy", mmap_mode="r"))
+        vs_pandas = {t: float(np.median(np.divide(seconds["pandas"], seconds[t]))) for t in tools}
+        return {
+            **{f"{tool}_vs_pandas": ratio for tool, ratio in vs_pandas.items()},
+            "rows": count,
+            "rows_per_second": {tool: count / float(np.median(seconds[tool])) for tool in tools},
+            "peak_rss_mb": peak,
+            "values_unlike_ours": {tool: different(folder / tool, folder / "ours_1") for tool in tools},
+            "silently_lost_rows": lost_rows(tools, folder),
+            "stray_quote_rows": STRAY_ROWS,
+            "cpu": cpu(),
+            "versions": {name: version(name) for name in packages if name not in missing},
+        }
+
+
+def cpu() -> str:
+    """Name the processor and count its cores."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Bars: rows a second and peak memory of each tool."""
+    from matplotlib.figure import Figure
+
+    tools = list(results["rows_per_second"])
+    labels = [tool.replace("ours_1", "ours, 1 worker").replace("ours_2", "ours, 2 workers") for tool in tools]
+    colours = ["#D55E00" if tool in OURS else "#767676" for tool in tools]
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    speed, memory = figure.subplots(1, 2, sharey=True)
+    speed.barh(labels, [results["rows_per_second"][tool] / 1e6 for tool in tools], color=colours)
+    speed.set(xlabel="million rows a second (longer is better)", title=f"{results['rows']:,} rows, CSV to .npy")
+    memory.barh(labels, [results["peak_rss_mb"][tool] for tool in tools], color=colours)
+    memory.set(xlabel="peak memory, MB (shorter is better)", title=results["cpu"])
+    speed.invert_yaxis()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def main() -> None:
+    """Measure, print a table, write JSON and the picture where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="about; default %(default)s")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--tool", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.tool:
+        tool, csv, folder = arguments.tool
+        return work(tool, Path(csv), Path(folder))
+    results = measure(arguments.rows, arguments.rounds)
+    print("| tool | million rows/s | against pandas | peak memory | values unlike ours | lost by a stray quote |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for tool, speed in results["rows_per_second"].items():
+        ratio, peak = results[f"{tool}_vs_pandas"], results["peak_rss_mb"][tool]
+        unlike, lost = results["values_unlike_ours"][tool], results["silently_lost_rows"][tool]
+        print(f"| {tool} | {speed / 1e6:.1f} | {ratio:.2f} | {peak:.0f} MB | {unlike} | {lost} |")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    if arguments.picture:
+        draw(results, arguments.picture)
+
+
+if __name__ == "__main__":
+    main()

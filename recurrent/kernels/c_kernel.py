@@ -1,0 +1,104 @@
+"""One layer by recurrence.c, which says how: forward and backward, float32, over torch.get_num_threads() threads.
+
+Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recurrent.kernels import memory
+from recurrent.kernels.compiler import library
+
+# Gradients are summed within a share of the batch, then over the shares in their order, so that the bits
+# do not depend on the threads; more threads than shares find nothing to do.
+SHARES = 8
+
+
+class Layer(torch.autograd.Function):
+    """Signal (B, T, D), start (B, H) or None, weights as nn.Linear has them -> states (B, T, H), answers (B, T, A).
+
+    The head, two Nones where there is none, comes along because the gradient of its states need not be stored then.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        start: Tensor | None,
+        w_in: Tensor,
+        b_in: Tensor,
+        w: Tensor,
+        b: Tensor,
+        head: Tensor | None,
+        head_bias: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Run all steps."""
+        x, w_in, w, bias = x.contiguous(), w_in.contiguous(), w.contiguous(), b_in + b
+        start, head = (None if tensor is None else tensor.contiguous() for tensor in (start, head))
+        states = memory.empty(*x.shape[:2], len(w), dtype=x.dtype)
+
+        def run(share: int, shares: int) -> int:
+            return library().forward(*_sizes(x, w, share, shares), *_addresses(x, start, w_in, w, bias, states))
+
+        _in_threads(run, _shares(x))
+        ctx.save_for_backward(x, start, w_in, w, states, head)
+        ctx.set_materialize_grads(False)
+        return states, None if head is None else functional.linear(states, head, head_bias)
+
+    @staticmethod
+    def backward(ctx: Any, d_states: Tensor | None, d_answers: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Gradients of what `forward` takes, in its order."""
+        if torch.is_grad_enabled():  # create_graph=True
+            raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
+        x, start, w_in, w, states, head = ctx.saved_tensors
+        D, H, shares = x.shape[2], len(w), _shares(x)
+        d_states, d_answers = (None if tensor is None else tensor.contiguous() for tensor in (d_states, d_answers))
+        A = 0 if d_answers is None else len(head)
+        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        d_start = None if start is None else torch.empty_like(start)
+        sums = x.new_zeros(shares, library().height_of_gradient(D, H), library().width_of_gradient(H))
+
+        def run(share: int, shares: int) -> int:
+            given, wanted = (x, start, w_in, w, states, head, d_states, d_answers), (sums[share], d_x, d_start)
+            return library().backward(*_sizes(x, w, share, shares), A, *_addresses(*given, *wanted))
+
+        _in_threads(run, shares)
+        d_w_in, d_bias, d_w = torch.split(sum(sums.unbind())[: D + 1 + H, :H], [D, 1, H])
+        d_head = d_head_bias = None
+        if d_answers is not None:
+            flat = d_answers.view(-1, A)
+            d_head, d_head_bias = flat.t() @ states.view(-1, H), flat.sum(dim=0)
+        return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0], d_head, d_head_bias
+
+
+def _shares(x: Tensor) -> int:
+    return max(1, min(SHARES, -(-len(x) // library().rows_of_a_block())))
+
+
+def _sizes(x: Tensor, w: Tensor, share: int, shares: int) -> tuple[int, ...]:
+    """First and last block of a share of the batch, then B, T, D, H."""
+    blocks = -(-len(x) // library().rows_of_a_block())
+    return blocks * share // shares, blocks * (share + 1) // shares, *x.shape, len(w)
+
+
+def _addresses(*tensors: Tensor | None) -> tuple[int | None, ...]:
+    return tuple(None if tensor is None else tensor.data_ptr() for tensor in tensors)
+
+
+def _in_threads(run: Callable[[int, int], int], shares: int) -> None:
+    """Call run(share, shares) for each share; ctypes lets go of the interpreter's lock."""
+    threads = min(torch.get_num_threads(), shares)
+    each = map if threads == 1 else _pool(threads).map
+    if any(each(run, range(shares), [shares] * shares)):
+        raise MemoryError("no memory for the recurrence's weights")
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
