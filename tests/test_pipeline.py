@@ -212,7 +212,7 @@ def test_a_stage_run_again_makes_the_same_bytes(finished, home, stage):
 @pytest.mark.parametrize("key", list(SHIPPED))
 def test_every_parameter_has_an_effect(home, key):
     section = key.split(".")[0]
-    (stage,) = (name for name in DVC if section in DVC[name]["params"])
+    stage = next(name for name in DVC if section in DVC[name]["params"])  # the first; what reads it later runs after it
     beside = BESIDE.get(key, {})
     assert OTHER[key] != (SHIPPED | SMALL | beside)[key], "the other value of this test is the usual one"
     assert remake(stage, beside) != remake(stage, beside | {key: OTHER[key]})
