@@ -175,6 +175,8 @@ def test_endless_line(tmp_path, monkeypatch):
     for workers in WORKERS:
         with pytest.raises(CsvError, match=r"f.csv:3: no line end in 100 bytes"):
             read(put(tmp_path, HEADER + b"1,2\n" + b"1" * 300 + b",1\n"), block_bytes=16, workers=workers)
+    with pytest.raises(CsvError, match=r"f.csv:5: no line end in 100 bytes"):
+        read(put(tmp_path, HEADER + b"1,2\n\n\n" + b"1" * 300), block_bytes=16)
     with pytest.raises(CsvError, match="old Mac"):
         read(put(tmp_path, b"x,t\r" + b"1,2\r" * 100), block_bytes=16)
 

@@ -26,7 +26,7 @@ SIGNATURES = {  # see recurrence.c
     "width_of_gradient": [long],
     "height_of_gradient": [long, long],
     "forward": [long] * 6 + [pointer] * 6,
-    "backward": [long] * 7 + [pointer] * 11,
+    "backward": [long] * 8 + [pointer] * 11,
 }
 
 
