@@ -48,6 +48,7 @@ class Evaluate(settings.Evaluate):
 
     moving_average: Count
     free_running: Annotated[int, Field(ge=0)]
+    excel: bool
 
 
 @dataclass(frozen=True)

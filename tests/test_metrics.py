@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from small_windows import cut as cut_series
 from small_windows import with_rows, write_series
 
@@ -114,7 +113,15 @@ def test_scalers_and_median_see_train_only(tmp_path):
 
 def test_clock_is_the_mean_interval_of_trains_whole_cycles_less_the_time_since(tmp_path):
     windows = countdown(tmp_path, CYCLES)
-    assert baselines.clock(windows, "train")[:, 0].tolist() == [7, 6, 5, 4, 3, *(7, 6, 5, 4, 3, 2), *(7, 6, 5, 4, 3, 2, 1, 0)]
+    assert baselines.clock(windows, "train")[:, 0].tolist() == [
+        7,
+        6,
+        5,
+        4,
+        3,
+        *(7, 6, 5, 4, 3, 2),
+        *(7, 6, 5, 4, 3, 2, 1, 0),
+    ]
     assert baselines.clock(windows, "validation")[:, 0].tolist() == [7, 6, 5, 4]
     assert baselines.clock(windows, "test")[:, 0].tolist() == [7, 6, 5, 4, 3, 2, 1]
 

@@ -22,12 +22,13 @@ from recurrent import params
 from recurrent.forecaster import Forecaster
 from recurrent.settings import Settings
 from recurrent.sources import _ordered
+from recurrent.splitting import PARTS
 from recurrent.tables import read_csv
 from recurrent.training import HISTORY_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-SCORES = {"mean_delta", "mae", "rmse", "r2"}
+SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
 
 
 def dotted(tree, above=""):
@@ -159,8 +160,10 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {"train", "validation", "test", "baselines", "skill", "counts"}
-    assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in ("train", "validation", "test"))
+    gain = result["less_error_than_best_baseline"]
+    assert set(result) == {*PARTS, "baselines", "skill", "less_error_than_best_baseline", "counts"}
+    assert set(gain) == {"low", "high"} and gain["low"] < gain["high"]
+    assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
     assert set(result["baselines"]) == {"median", "clock", "ridge"}
     assert all(set(scores) == SCORES for scores in result["baselines"].values())
     assert set(result["counts"]) == {"train_windows", "validation_windows", "test_windows", "test_cycles"}
@@ -212,7 +215,7 @@ def test_a_stage_run_again_makes_the_same_bytes(finished, home, stage):
 @pytest.mark.parametrize("key", list(SHIPPED))
 def test_every_parameter_has_an_effect(home, key):
     section = key.split(".")[0]
-    (stage,) = (name for name in DVC if section in DVC[name]["params"])
+    stage = next(name for name in DVC if section in DVC[name]["params"])
     beside = BESIDE.get(key, {})
     assert OTHER[key] != (SHIPPED | SMALL | beside)[key], "the other value of this test is the usual one"
     assert remake(stage, beside) != remake(stage, beside | {key: OTHER[key]})

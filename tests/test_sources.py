@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from small_windows import cut, write_series
 
 from recurrent import baselines, metrics, sources

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from small_windows import cut as cut_series
 from small_windows import write_series
 
@@ -206,7 +205,9 @@ def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
 
 
 def test_refusals_name_the_part_and_numbers():
-    parts = {name: part_of(10 * i, 10 * i + n, 7, 1, 4) for i, (name, n) in enumerate(zip(PARTS, (9, 7, 6), strict=True))}
+    parts = {
+        name: part_of(10 * i, 10 * i + n, 7, 1, 4) for i, (name, n) in enumerate(zip(PARTS, (9, 7, 6), strict=True))
+    }
     with pytest.raises(ValueError, match=r"test has 6 steps, .* seq_len 7; what would work: seq_len up to 6"):
         cutting._require_windows(parts, iter([]))
     del parts["test"]
