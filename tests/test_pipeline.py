@@ -59,13 +59,14 @@ ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], targ
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1}
 model: {cell: gru, hidden_size: 4, num_layers: 2}
-train: {loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
+train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
         target_delta: 1000.0, patience: 1, max_epochs: 2, backend: numpy, threads: 2}
 evaluate: {ridge_penalties: [1000000000.0]}
 plot: {dpi: 45}
 """)
 BESIDE = {  # what must be so for the other value to be seen
     "ingest.target": {"ingest.failure_below": None},  # sound goes up and down
+    "train.best_by": {"train.learning_rate": 0.2, "train.loss": "mse"},  # the two find different epochs best
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
 }
 
