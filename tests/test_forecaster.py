@@ -30,10 +30,12 @@ def of_words(kind, **options) -> Forecaster:
 
 def states(model, entered) -> np.ndarray:
     """States (B, T, H) of the manual cell over what it reads (B, T, D), in numpy."""
-    weights = {name.split(".", 1)[1]: value.double().numpy() for name, value in model.cell.state_dict().items()}
-    [into] = [w for name, w in weights.items() if "input_to_hidden" in name and w.ndim == 2]
-    [onto] = [w for name, w in weights.items() if "hidden_to_hidden" in name and w.ndim == 2]
-    bias = sum(w for w in weights.values() if w.ndim == 1)
+    layers = [getattr(model.cell, name)[0].double() for name in ("input_to_hidden", "hidden_to_hidden")]
+    (into, bias), (onto, more) = (
+        [0 if w is None else w.detach().numpy().copy() for w in (layer.weight, layer.bias)] for layer in layers
+    )
+    model.cell.float()
+    bias = bias + more
     state, found = np.zeros((len(entered), H)), []
     for step in range(entered.shape[1]):
         state = np.tanh(entered[:, step] @ into.T + state @ onto.T + bias)
