@@ -192,10 +192,10 @@ def rows(judged: Judged) -> dict[str, Floats]:
 
     Where the rows have groups, a column says the number of each window's.
     """
-    time, _ = time_axis(judged.windows, "test")
-    table: dict[str, Floats] = {"time": time}
+    table: dict[str, Floats] = {}
     if (group := judged.windows.steps.group) is not None:
         table["group"] = group[judged.windows.last_steps("test")].astype(np.float64)
+    table["time"], _ = time_axis(judged.windows, "test")
     forecasts = {"predicted": judged.predicted, **judged.others}
     if "classes" in judged.windows.meta:
         table["actual"] = judged.actual[:, 0]

@@ -65,7 +65,7 @@ def test_the_loss_of_a_padded_sequence_is_the_sum_over_its_own_steps(tmp_path):
 
 
 def test_of_classes_loss_and_mean_delta_by_hand(tmp_path):
-    data = windows(tmp_path, words=True)
+    data = windows(tmp_path, words=True, fractions=(0.5, 0.21))
     run = trainer(
         data, loss="cross_entropy", learning_rate=1e-30, max_epochs=1, model={"input": "embedding", "answer": "last"}
     )
@@ -74,7 +74,8 @@ def test_of_classes_loss_and_mean_delta_by_hand(tmp_path):
     actual = batch.labels[:, -1, 0].astype(int)
     [row] = run.epochs()
     assert row.validation_loss == pytest.approx(-np.log(given[np.arange(len(actual)), actual]).mean(), rel=1e-5)
-    assert row.validation_mean_delta == pytest.approx((given.argmax(axis=1) != actual).mean())
+    wrong = (given.argmax(axis=1) != actual).mean()
+    assert row.validation_mean_delta == pytest.approx(wrong) and wrong not in (0, 0.5, 1)
 
 
 @pytest.mark.parametrize(

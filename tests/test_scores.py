@@ -141,7 +141,7 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     assert result["skill"] == pytest.approx(1 - scores["test"]["log_loss"] / np.log(2))
     assert evaluation.verdict(result).splitlines()[-1].startswith("The network's error is ")
     table = evaluation.rows(Judged(windows, scores, ours, {"majority": theirs}))
-    assert [*table] == ["time", "group", "actual", "predicted_no", "predicted_yes", "majority_no", "majority_yes"]
+    assert [*table] == ["group", "time", "actual", "predicted_no", "predicted_yes", "majority_no", "majority_yes"]
     assert table["predicted_yes"].tolist() == ours[:, 1].tolist()
     about = evaluation.describe([Judged(windows, scores, 1 - ours, {"majority": theirs})])
     assert [text["given"] for text in about["most_wrong"]] == pytest.approx([0.1, 0.2, 0.3, 0.4])

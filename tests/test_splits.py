@@ -206,11 +206,11 @@ def test_views_of_padded_windows_are_undone_at_their_ends(tmp_path):
 
 def test_a_base_of_zero_is_refused_with_column_and_step(tmp_path):
     signal = np.ones((60, 2))
-    signal[5, 1] = 0
+    signal[40, 1] = 0
     series = write_series(tmp_path, signal, signal[:, :1], observed=[0])
-    windows = cut(tmp_path, series, relative=True)
-    with pytest.raises(ValueError, match="none of c1 is 0 in step 5, the first of a window, which window.relative"):
-        everything(windows, "train")
+    windows = cut(tmp_path, series, relative=True, stride=2)
+    with pytest.raises(ValueError, match="none of c1 is 0 in step 40, the first of a window, which window.relative"):
+        everything(windows, "validation")
     everything(windows, "test")  # where there is none
 
 
