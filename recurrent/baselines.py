@@ -13,7 +13,7 @@ from recurrent.metrics import log_loss, mean_absolute_error
 from recurrent.windowing import Windows
 
 Floats = npt.NDArray[np.float64]
-INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)  # of the logistic regression; validation chooses
+INVERSE_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1)  # of the logistic regression; validation chooses
 
 
 def forecasts(
@@ -54,23 +54,27 @@ def persistence(windows: Windows, part: str) -> Floats:
 
 def linear(windows: Windows, part: str) -> Floats:
     """What is measured goes on changing as between the last two steps."""
-    last = windows.last_steps(part)
-    now, before = _observed(windows, last), _observed(windows, np.maximum(last - 1, 0))
+    first, lengths = windows.parts[part].where(np.arange(windows.parts[part].windows))
+    last = first + lengths - 1
+    now, before = _observed(windows, last), _observed(windows, np.maximum(last - 1, first))
     return now + windows.parts[part].horizon * (now - before)
 
 
 def season(windows: Windows, part: str) -> Floats:
     """What was measured at the same phase of the last whole season before the label."""
     horizon, length = windows.parts[part].horizon, windows.meta["season"]
-    back = -(-horizon // length) * length
+    back = max(1, -(-horizon // length)) * length
     return _observed(windows, np.maximum(windows.last_steps(part) + horizon - back, 0))
 
 
 def moving(windows: Windows, part: str, steps: int) -> Floats:
     """Mean of what was measured over the last `steps` steps, or those that the window has."""
-    reach = min(steps, windows.meta["seq_len"])
-    last = windows.last_steps(part)
-    return np.mean([_observed(windows, last - back) for back in range(reach)], axis=0)
+    first, lengths = windows.parts[part].where(np.arange(windows.parts[part].windows))
+    reach = np.minimum(steps, lengths)
+    end, total = first + lengths, np.zeros(())
+    for back in range(1, int(reach.max()) + 1):  # a window that is shorter has its own mean, not its neighbour's rows
+        total = total + _observed(windows, np.maximum(end - back, first)) * (back <= reach)[:, None]
+    return np.asarray(total / reach[:, None])
 
 
 def _observed(windows: Windows, steps: npt.NDArray[np.int64]) -> Floats:
@@ -169,7 +173,7 @@ def word_counts(windows: Windows, part: str) -> Floats:
 
     train, validation, asked = counts("train"), counts("validation"), counts(part)
     labels = {name: windows.labels(name)[:, 0] for name in ("train", "validation")}
-    models = [LogisticRegression(C=c, max_iter=300).fit(train, labels["train"]) for c in INVERSE_PENALTIES]
+    models = [LogisticRegression(C=c, max_iter=1000).fit(train, labels["train"]) for c in INVERSE_PENALTIES]
     errors = [log_loss(labels["validation"], model.predict_proba(validation)) for model in models]
     best: Floats = models[int(np.argmin(errors))].predict_proba(asked)
     return best

@@ -11,7 +11,13 @@ from recurrent.splitting import PARTS, Split, within
 from recurrent.steps import summarise
 from recurrent.windowing import Part
 
-PASSED_ON = ("classes", "vocabulary", "season", "correlations")  # what a source says and windows need not know
+PASSED_ON = (
+    "classes",
+    "vocabulary",
+    "groups",
+    "season",
+    "correlations",
+)  # what a source says and windows need not know
 
 
 def write_windows(

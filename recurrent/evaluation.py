@@ -188,9 +188,14 @@ def time_axis(windows: Windows, part: str) -> tuple[Floats, str]:
 
 
 def rows(judged: Judged) -> dict[str, Floats]:
-    """Columns of predictions.csv: time, actual, predicted, each baseline; one per target or class where several."""
-    time, _ = time_axis(judged.windows, "test")
-    table: dict[str, Floats] = {"time": time}
+    """Columns of predictions.csv: time, actual, predicted, each baseline; one per target or class where several.
+
+    Where the rows have groups, a column says the number of each window's.
+    """
+    table: dict[str, Floats] = {}
+    if (group := judged.windows.steps.group) is not None:
+        table["group"] = group[judged.windows.last_steps("test")].astype(np.float64)
+    table["time"], _ = time_axis(judged.windows, "test")
     forecasts = {"predicted": judged.predicted, **judged.others}
     if "classes" in judged.windows.meta:
         table["actual"] = judged.actual[:, 0]
@@ -200,6 +205,22 @@ def rows(judged: Judged) -> dict[str, Floats]:
     for key, forecast in {"actual": judged.actual, **forecasts}.items():
         table |= {(key if len(names) == 1 else f"{key}_{name}"): forecast[:, i] for i, name in enumerate(names)}
     return table
+
+
+def sheets(judged: Judged) -> dict[str, dict[str, Any]]:
+    """Give the sheets of predictions.xlsx: predictions.csv, and the rows of the test part, groups by their names."""
+    windows, part = judged.windows, judged.windows.parts["test"]
+    own = slice(part.begin, part.end)
+    signal, target = windows.steps.signal[own], windows.steps.target[own]
+    tested = {name: signal[:, i] for i, name in enumerate(windows.meta["features"])}
+    tested |= {f"target: {name}": target[:, i] for i, name in enumerate(windows.meta["target"])}
+    if windows.steps.group is not None:
+        tested = {"group": windows.steps.group[own]} | tested
+    found: dict[str, dict[str, Any]] = {"predictions": dict(rows(judged)), "test rows": tested}
+    if names := windows.meta.get("groups"):
+        for sheet in found.values():
+            sheet["group"] = [names[int(number)] for number in sheet["group"]]
+    return found
 
 
 def describe(judged: Sequence[Judged]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Forecaster(nn.Module):
 
     def forward(self, x_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Scaled signal, and the steps of each sequence where they differ -> scaled answers (B, A, K)."""
-        answer, entered_BTD = self.architecture.answer, self._enter(x_BTD)
+        answer, entered_BTD = self.architecture.answer, self._enter(x_BTD, lengths_B)
         if answer == "every" and not self.architecture.dropout:
             return cells.answers(self.cell, self.head, entered_BTD)
         states_BTH, _ = self.cell(entered_BTD)
@@ -87,15 +87,18 @@ class Forecaster(nn.Module):
         answers: Tensor = self.head(self.dropout(read_BAH))
         return answers
 
-    def _enter(self, x_BTD: Tensor) -> Tensor:
+    def _enter(self, x_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
         """What the cell reads: values as they are, words as vectors."""
         if self.architecture.input == "embedding":
             embedded: Tensor = self.dropout(self.embedding(x_BTD[..., 0].long()))
             return embedded
         if self.architecture.input == "multi_hot":
             # which words occur: the one-hot vectors of all steps in one, so the sequence is one step long
+            words_BT = x_BTD[..., 0].long()
+            if lengths_B is not None:  # padding occurs in no text
+                words_BT = torch.where(torch.arange(words_BT.shape[1]) < lengths_B[:, None], words_BT, words_BT[:, :1])
             hot_BV = torch.zeros(len(x_BTD), self.architecture.vocabulary)
-            return hot_BV.scatter_(1, x_BTD[..., 0].long(), 1.0)[:, None]
+            return hot_BV.scatter_(1, words_BT, 1.0)[:, None]
         return x_BTD
 
     def scaled(self, signal_BTD: Array) -> Tensor:

@@ -150,6 +150,7 @@ class Evaluate(Section):
     ridge_penalties: Annotated[tuple[Positive, ...], Strict(False), Field(min_length=1)]
     moving_average: ClassVar[int] = 0
     free_running: ClassVar[int] = 0
+    excel: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
-"""The knobs of systems/params.yaml: those of params.yaml, and what other data and other questions need."""
+"""The knobs of systems/params.yaml: those of params.yaml, and what other data and other questions need.
 
-from dataclasses import dataclass
+`field()` says that a knob has no default: what is a constant of the main pipeline would otherwise be one here, and
+a knob that a file forgets would go unnoticed.
+"""
+
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -14,23 +18,23 @@ class Window(settings.Window):
     """Read by the stage window."""
 
     split: Literal["failures", "contiguous", "each_group", "groups", "folds", "given"]
-    folds: Count
-    repeats: Count
-    seed: Seed
-    horizon: Annotated[int, Field(ge=0)]
-    whole: bool
-    relative: bool
-    difference: bool
+    folds: Count = field()
+    repeats: Count = field()
+    seed: Seed = field()
+    horizon: Annotated[int, Field(ge=0)] = field()
+    whole: bool = field()
+    relative: bool = field()
+    difference: bool = field()
 
 
 @dataclass(frozen=True)
 class Model(settings.Model):
     """Read by the stage train."""
 
-    input: Literal["values", "multi_hot", "embedding"]
-    embedding_size: Count
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    answer: Literal["every", "last", "mean"]
+    input: Literal["values", "multi_hot", "embedding"] = field()
+    embedding_size: Count = field()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = field()
+    answer: Literal["every", "last", "mean"] = field()
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,17 @@ class Train(settings.Train):
     """Read by the stage train."""
 
     loss: Literal["mae", "mse", "huber", "cross_entropy"]
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    members: Count
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = field()
+    members: Count = field()
 
 
 @dataclass(frozen=True)
 class Evaluate(settings.Evaluate):
     """Read by the stage evaluate."""
 
-    moving_average: Count
-    free_running: Annotated[int, Field(ge=0)]
+    moving_average: Count = field()
+    free_running: Annotated[int, Field(ge=0)] = field()
+    excel: bool = field()
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
     if meta["relative"] or meta["difference"]:  # what the network sees depends on the window
         seen = (batch.first(batch.real) for batch in windows.batches("train"))
         learnt = (batch.first(batch.real) for batch in windows.batches("train"))
-        return Scaler.fit(_rows(batch.signal) for batch in seen), Scaler.fit(_rows(batch.labels) for batch in learnt)
+        return Scaler.fit(_rows(b.signal, b.lengths) for b in seen), Scaler.fit(
+            _rows(b.labels, b.lengths) for b in learnt
+        )
     words, classes = "vocabulary" in meta, "classes" in meta
     return (
         Scaler.identity(windows.steps.signal.shape[1]) if words else Scaler.fit(blocks(windows.steps.signal)),
@@ -66,8 +68,10 @@ def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
     )
 
 
-def _rows(values: Any) -> Any:
-    return values.reshape(-1, values.shape[-1])
+def _rows(values: Any, lengths: Any) -> Any:
+    if lengths is None:
+        return values.reshape(-1, values.shape[-1])
+    return values[np.arange(values.shape[1]) < lengths[:, None]]  # no padding
 
 
 def architecture(model: Model, windows: Windows) -> Architecture:

@@ -177,13 +177,15 @@ class Windows:
         real = len(numbers) if real is None else real
         if not (self.meta["relative"] or self.meta["difference"]):
             return Batch(signal_BTD, labels_BAK, ragged, real)
-        signal_BTD, unit, offset = self.see(signal_BTD, every=every)
+        signal_BTD, unit, offset = self.see(signal_BTD, first_B, every=every)
         # arrays of the labels' shape, so that a batch that is not plain is known by them
         offset, unit = np.broadcast_to(offset, labels_BAK.shape), np.broadcast_to(unit, labels_BAK.shape)
         return Batch(signal_BTD, (labels_BAK - offset) / unit, ragged, real, offset, unit)
 
-    def see(self, signal_BTD: Array, *, every: bool) -> tuple[Array, Array | float, Array | float]:
+    def see(self, signal_BTD: Array, first_B: Array, *, every: bool) -> tuple[Array, Array | float, Array | float]:
         """Signal in its own unit -> what the network reads, and the unit and offset of its answers.
+
+        `first_B`: the step that each window begins with.
 
         Raises
         ------
@@ -197,10 +199,10 @@ class Windows:
         if self.meta["relative"]:
             base_B1D = signal_BTD[:, :1].astype(np.float64)
             if not base_B1D.all():
-                column = int(np.argwhere(base_B1D == 0)[0][2])
+                window, _, column = np.argwhere(base_B1D == 0)[0].tolist()
                 raise ValueError(
-                    f"{self.meta['features'][column]} is 0 at the start of a window, which window.relative divides "
-                    "by; choose other columns or window.relative false"
+                    f"{self.meta['features'][column]} is 0 in step {first_B[window]}, the first of a window, which "
+                    "window.relative divides by; choose other columns or window.relative false"
                 )
             signal_BTD = signal_BTD / base_B1D - 1
             unit = offset = base_B1D[..., observed]

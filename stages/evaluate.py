@@ -7,9 +7,9 @@ import torch
 
 import stages
 from recurrent import free_running, settings
-from recurrent.evaluation import describe, judge, report, rows, verdict
+from recurrent.evaluation import describe, judge, report, rows, sheets, verdict
 from recurrent.forecaster import Forecaster, places
-from recurrent.tables import write_csv, write_json
+from recurrent.tables import write_csv, write_excel, write_json
 from recurrent.windowing import Windows
 
 
@@ -32,6 +32,8 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
     ]
     result, about = report(judged), describe(judged)
     write_csv(predictions / "predictions.csv", [rows(judged[0])])
+    if knobs.excel:
+        write_excel(predictions / "predictions.xlsx", sheets(judged[0]))
     if knobs.free_running:
         runs = free_running.short(data, networks[0], knobs.free_running)
         result["free_running"] = runs.scores()

@@ -41,17 +41,23 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
     torch.set_num_threads(params.train.threads)
     splits = Windows.open(windows).splits
     runs = list(product(range(len(splits)), range(params.train.members)))
-    endings = []
+    endings, states = [], []
     for split, member in runs:
         if len(runs) > 1:
             print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
         log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
-        endings.append(_train(params, splits[split], split, member, forecaster.place(model, split, member), log))
+        ending, state = _train(params, splits[split], split, member, forecaster.place(model, split, member), log)
+        endings.append(ending)
+        states.append(state)
+    for state in states:  # not before: a run that is killed trains no network twice
+        state.remove()
     write_json(model.with_name("training.json"), endings[0] | ({"others": endings[1:]} if endings[1:] else {}))
 
 
-def _train(params: Params, data: Windows, split: int, member: int, model: Path, history: Path) -> dict[str, Any]:
-    """Train one network, or go on with it; say how it ended."""
+def _train(
+    params: Params, data: Windows, split: int, member: int, model: Path, history: Path
+) -> tuple[dict[str, Any], checkpoint.Checkpoint]:
+    """Train one network, or go on with it; say how it ended and where its state lies."""
     seed, backend = params.seed + 1009 * split + 100003 * member, params.train.backend
     network = forecaster.build(architecture(params.model, data), fit_scalers(data), seed=seed, backend=backend)
     trainer = Trainer(network, data, params.train, seed=seed)
@@ -66,8 +72,7 @@ def _train(params: Params, data: Windows, split: int, member: int, model: Path, 
     network.save(model)
     ending = outcome(trainer)
     print(f"stopped by {ending['stopped_by']} after {ending['epochs']} epochs, best: {ending['best']['epoch']}")
-    saved.remove()
-    return ending
+    return ending, saved
 
 
 def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) -> str:

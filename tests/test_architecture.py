@@ -59,7 +59,9 @@ MAY_IMPORT = {
     "safetensors": ("recurrent/forecaster.py",),
     "matplotlib": ("recurrent/figures/*",),
     "argparse": ("stages/__init__.py",),
-    "openpyxl": ("recurrent/sources/_columns.py",),
+    "openpyxl": ("recurrent/sources/_columns.py", "recurrent/tables.py"),
+    "sklearn": ("recurrent/baselines.py",),
+    "scipy": ("recurrent/baselines.py",),
     "urllib": ("recurrent/download.py",),
     "pickle": (),
 }

@@ -15,7 +15,7 @@ from torch import nn
 
 from recurrent import cells, forecaster
 from recurrent.cells import manual
-from recurrent.forecaster import Forecaster
+from recurrent.forecaster import Architecture, Forecaster
 from recurrent.kernels.compiler import COMPILERS
 from recurrent.scaling import Scaler
 
@@ -37,10 +37,11 @@ def noise(*shape, dtype=torch.float32, seed=1):
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
-def network(cell="manual", **options) -> Forecaster:
+def network(cell="manual", *, seed=0, scalers=None, **options) -> Forecaster:
     name, _, backend = cell.partition(" by ")
-    options = {"backend": backend or "reference"} | options
-    return forecaster.build(cell=name, **{"hidden_size": H, "num_layers": 1, "scalers": SCALERS, "seed": 0} | options)
+    sizes = {"input_size": D, "hidden_size": H, "num_layers": 1, "output_size": 1}
+    plan, scalers = Architecture(cell=name, **sizes | options), scalers or SCALERS
+    return forecaster.build(plan, scalers, seed=seed, backend=backend or "reference")
 
 
 def test_all_cells_are_found():
@@ -173,7 +174,8 @@ def test_the_file_is_data_whose_header_tells_the_architecture(tmp_path):
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     about = json.loads(header["__metadata__"]["forecaster"])
     expected = {"cell": "manual", "input_size": D, "hidden_size": H, "num_layers": 1, "output_size": 1}
-    assert about["architecture"] == expected
+    unused = {"vocabulary": 0, "embedding_size": 0, "dropout": 0.0, "classes": 0}
+    assert about["architecture"] == expected | {"input": "values", "answer": "every"} | unused
     assert about["target_scaler"] == {"mean": [30.0], "scale": [10.0]}
 
 

@@ -1,17 +1,17 @@
 """Scores, scalers, baselines and the report, each against arrays worked out by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_windows import cut as cut_series
+from small_windows import with_rows, write_series
 
 from recurrent import baselines, evaluation, metrics
 from recurrent.scaling import Scaler
-from recurrent.series import Series, SeriesWriter
+from recurrent.splitting import PARTS
 from recurrent.training import fit_scalers
-from recurrent.windowing import PARTS, Windows, write_windows
+from recurrent.windowing import Windows
 
 ACTUAL, PREDICTED = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 3.0])
 # the first cycle began before the recording, so train knows the whole intervals 6 and 8: 7 on average
@@ -20,15 +20,10 @@ CYCLES = (5, 6, 8, 4, 7)
 
 def cut(folder, signal, target, *, cycles=(), **knobs) -> Windows:
     """Windows over a recording; with `cycles`, it is a countdown that is split at its failures."""
-    with SeriesWriter(folder / "series") as writer:
-        writer.append(np.asarray(signal).reshape(len(signal), -1), np.reshape(target, (-1, 1)))
-        failures = np.cumsum(cycles).tolist()[:-1]
-        meta = {"signal": ["x"], "target": "t", "units": {"signal": "V", "target": "s"}}
-        writer.finish(meta | {"countdown": bool(cycles), "failures": failures})
-    usual = {"seq_len": 1, "samples_per_step": 1, "statistics": ("none",), "stride": 1, "batch_size": 4}
-    usual |= {"by_failures": bool(cycles), "fractions": (0.6, 0.2)}
-    write_windows(Series.open(folder / "series"), folder / "windows", **usual | knobs)
-    return Windows.open(folder / "windows")
+    failures = np.cumsum(cycles).tolist()[:-1]
+    series = write_series(folder, signal, target, countdown=bool(cycles), failures=failures)
+    usual = {"seq_len": 1, "batch_size": 4, "split": "failures" if cycles else "contiguous"}
+    return cut_series(folder, series, **usual | knobs)
 
 
 def countdown(folder, cycles, **knobs) -> Windows:
@@ -39,10 +34,7 @@ def countdown(folder, cycles, **knobs) -> Windows:
 
 def with_labels(windows, part, value) -> Windows:
     """The same windows with other labels, and with other signals, in one part."""
-    steps = replace(windows.steps, signal=windows.steps.signal.copy(), target=windows.steps.target.copy())
-    for array in (steps.signal, steps.target):
-        array[windows.parts[part].begin : windows.parts[part].end] = value
-    return replace(windows, steps=steps)
+    return with_rows(windows, slice(windows.parts[part].begin, windows.parts[part].end), value)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +51,7 @@ def test_metric_by_hand(metric, expected):
 
 
 def test_a_perfect_forecast():
-    assert metrics.score(ACTUAL, ACTUAL) == {"mean_delta": 0, "mae": 0, "rmse": 0, "r2": 1}
+    assert metrics.score(ACTUAL, ACTUAL) == {"mean_delta": 0, "mae": 0, "mse": 0, "rmse": 0, "r2": 1}
 
 
 def test_mean_delta_counts_negative_labels_by_their_size():
@@ -110,7 +102,7 @@ def test_no_rows_no_scaler():
 def test_scalers_and_median_see_train_only(tmp_path):
     windows = cut(tmp_path, np.arange(50) / 4, np.arange(50) ** 2 / 4)
     train = windows.steps.target[:30]
-    assert baselines.median(windows, "test").tolist() == [np.median(train)] * 10
+    assert baselines.median(windows, "test").tolist() == [[np.median(train)]] * 10
     assert fit_scalers(windows)[1] == Scaler.fit([train])
     for part in ("validation", "test"):
         other = with_labels(windows, part, 1e6)
@@ -121,24 +113,32 @@ def test_scalers_and_median_see_train_only(tmp_path):
 
 def test_clock_is_the_mean_interval_of_trains_whole_cycles_less_the_time_since(tmp_path):
     windows = countdown(tmp_path, CYCLES)
-    assert baselines.clock(windows, "train").tolist() == [7, 6, 5, 4, 3, *(7, 6, 5, 4, 3, 2), *(7, 6, 5, 4, 3, 2, 1, 0)]
-    assert baselines.clock(windows, "validation").tolist() == [7, 6, 5, 4]
-    assert baselines.clock(windows, "test").tolist() == [7, 6, 5, 4, 3, 2, 1]
+    assert baselines.clock(windows, "train")[:, 0].tolist() == [
+        7,
+        6,
+        5,
+        4,
+        3,
+        *(7, 6, 5, 4, 3, 2),
+        *(7, 6, 5, 4, 3, 2, 1, 0),
+    ]
+    assert baselines.clock(windows, "validation")[:, 0].tolist() == [7, 6, 5, 4]
+    assert baselines.clock(windows, "test")[:, 0].tolist() == [7, 6, 5, 4, 3, 2, 1]
 
 
 def test_clock_is_never_below_0(tmp_path):
-    assert baselines.clock(countdown(tmp_path, (5, 2, 2, 4, 5)), "test").tolist() == [2, 1, 0, 0, 0]
+    assert baselines.clock(countdown(tmp_path, (5, 2, 2, 4, 5)), "test")[:, 0].tolist() == [2, 1, 0, 0, 0]
 
 
 def test_clock_knows_nothing_of_the_cycle_it_is_in(tmp_path):
     short, long = (countdown(tmp_path, (*CYCLES[:4], last)) for last in (6, 9))
-    assert baselines.clock(long, "test")[:6].tolist() == baselines.clock(short, "test").tolist()
+    assert baselines.clock(long, "test")[:, 0][:6].tolist() == baselines.clock(short, "test")[:, 0].tolist()
     # nor does the length of validation's cycle, or of the first one, which is not whole, enter
-    assert baselines.clock(countdown(tmp_path, (3, 6, 8, 9, 7)), "test").tolist() == [7, 6, 5, 4, 3, 2, 1]
+    assert baselines.clock(countdown(tmp_path, (3, 6, 8, 9, 7)), "test")[:, 0].tolist() == [7, 6, 5, 4, 3, 2, 1]
 
 
 def test_clock_without_a_whole_cycle_in_train_takes_the_longest_label(tmp_path):
-    assert baselines.clock(countdown(tmp_path, (5, 9, 9)), "test").tolist() == [5, 4, 3, 2, 1, 0, 0, 0, 0]
+    assert baselines.clock(countdown(tmp_path, (5, 9, 9)), "test")[:, 0].tolist() == [5, 4, 3, 2, 1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("samples", [1, 2, 3])
@@ -168,7 +168,7 @@ def test_ridge_recovers_a_linear_relation(tmp_path):
     windows = linear(tmp_path)
     for part in PARTS:
         predicted = baselines.ridge(windows, part, penalties=(1e-9,))
-        np.testing.assert_allclose(predicted, windows.labels(part)[:, 0], atol=1e-8)
+        np.testing.assert_allclose(predicted, windows.labels(part), atol=1e-8)
 
 
 def test_ridge_does_not_hold_the_intercept_back(tmp_path):
@@ -194,43 +194,51 @@ def test_the_clock_runs_only_where_there_are_failures(tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 30])
 def test_padding_is_never_scored(tmp_path, batch_size):
     windows = cut(tmp_path, np.arange(60) % 11, np.arange(60) % 7 + 1.0, seq_len=3, batch_size=batch_size)
-    signal, target = windows.cut("test", np.arange(10))  # 12 steps
-    answers = signal.cumsum(axis=1) / 2
-    predicted, scores = evaluation.predict(windows, "test", lambda signal_BTD: signal_BTD.cumsum(axis=1) / 2)
-    assert predicted.tolist() == answers[:, -1, 0].tolist()
+    batch = windows.cut("test", np.arange(10))  # 12 steps
+    target, answers = batch.labels, batch.signal.cumsum(axis=1) / 2
+    predicted, scores = evaluation.predict(windows, "test", [lambda signal_BTD, _: signal_BTD.cumsum(axis=1) / 2])
+    assert predicted.tolist() == answers[:, -1].tolist()
     every_step = metrics.mean_delta(target, answers)
-    assert scores == metrics.score(target[:, -1, 0], predicted) | {"mean_delta_all_steps": pytest.approx(every_step)}
+    assert scores == metrics.score(target[:, -1], predicted) | {"mean_delta_all_steps": pytest.approx(every_step)}
 
 
 def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     windows = countdown(tmp_path, CYCLES)
     scores = {part: {"mae": 0.5, "mean_delta": 0.1} for part in PARTS}
-    forecasts = {"median": np.full(7, 4.0), "clock": np.arange(7, 0, -1) + 1.0}  # mae 12/7 and 1
-    result = evaluation.report(scores, forecasts, windows)
-    assert result.keys() == {*PARTS, "baselines", "skill", "counts"}
+    forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
+    network = windows.labels("test") + 0.5
+    result = evaluation.report([evaluation.Judged(windows, scores, network, forecasts)])
+    assert result.keys() == {*PARTS, "baselines", "skill", "less_error_than_best_baseline", "counts"}
+    assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
+    assert result["less_error_than_best_baseline"] == {"low": 0.5, "high": 0.5}  # the clock is off by 1 everywhere
     assert result["counts"] == {"train_windows": 19, "validation_windows": 4, "test_windows": 7, "test_cycles": 1}
 
 
 def test_a_perfect_baseline_leaves_no_skill(tmp_path):
     windows = countdown(tmp_path, CYCLES)
     scores = {part: {"mae": 0.0} for part in PARTS}
-    assert evaluation.report(scores, {"clock": windows.labels("test")[:, 0]}, windows)["skill"] == 0
+    actual = windows.labels("test")
+    assert evaluation.report([evaluation.Judged(windows, scores, actual, {"clock": actual})])["skill"] == 0
 
 
 @pytest.mark.parametrize(
-    ("mae", "r2", "clock", "skill", "words"),
+    ("mae", "r2", "clock", "skill", "low", "words"),
     [
-        (1.0, 0.9, 2.0, 0.5, "The network's error is 50% below that of the best baseline, 'clock'."),
-        (2.5, 0.9, 2.0, -0.25, "No skill: the baseline 'clock' is better."),
-        (3.9, 0.9, 5.0, 0.025, "A constant is as good here: the network has learnt nothing of use."),
-        (1.0, 0.0, 2.0, 0.5, "A constant is as good here: the network has learnt nothing of use."),
+        (1.0, 0.9, 2.0, 0.5, 0.9, "The network's error is 50% below that of the best baseline, 'clock'."),
+        (2.5, 0.9, 2.0, -0.25, -0.6, "No skill: the baseline 'clock' is better"),
+        (1.9, 0.9, 2.0, 0.05, -0.1, "No skill beyond 'clock' that is sure: the difference may be chance"),
+        (1.9, 0.9, 2.0, 0.05, 0.0, "No skill beyond 'clock' that is sure: the difference may be chance"),
+        (3.9, 0.9, 5.0, 0.025, -0.1, "A constant is as good here: the network has learnt nothing of use."),
+        (1.0, 0.0, 2.0, 0.5, 0.9, "A constant is as good here: the network has learnt nothing of use."),
     ],
 )
-def test_the_verdict_hides_no_defeat(mae, r2, clock, skill, words):
+def test_the_verdict_hides_no_defeat(mae, r2, clock, skill, low, words):
     others = {"median": {"mae": 4.0, "mean_delta": 0.4}, "clock": {"mae": clock, "mean_delta": 0.2}}
-    test = {"mae": mae, "mean_delta": 0.1, "r2": r2}
-    *table, last = evaluation.verdict({"test": test, "baselines": others, "skill": skill}).splitlines()
-    assert last == words
+    result = {"test": {"mae": mae, "mean_delta": 0.1, "r2": r2}, "baselines": others, "skill": skill}
+    interval = {"low": low, "high": 1.25}
+    *table, last = evaluation.verdict(result | {"less_error_than_best_baseline": interval}).splitlines()
+    sure = f" (95 % interval of the gain in mae: {low:.3g} to 1.25)."
+    assert last == words + sure * words.startswith("No skill")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]

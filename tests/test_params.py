@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
-from recurrent import settings, training, windowing
+from recurrent import settings, steps, training
 from recurrent.params import ParamsError, read
 from recurrent.settings import CELLS, Settings
 
@@ -229,6 +229,6 @@ def test_an_absent_file_is_named(tmp_path):
 
 def test_every_name_that_is_allowed_can_be_computed_and_the_other_way_round():
     losses = get_type_hints(settings.Train)["loss"]
-    assert set(get_args(settings.Statistic)) == set(windowing.STATISTICS)
+    assert set(get_args(settings.Statistic)) == set(steps.STATISTICS)
     assert set(get_args(losses)) == set(training.LOSSES)
     assert set(CELLS) == {path.stem for path in (ROOT / "recurrent" / "cells").glob("[!_]*.py")}

@@ -23,12 +23,13 @@ from recurrent.forecaster import Forecaster
 from recurrent.kernels import choose
 from recurrent.settings import Settings
 from recurrent.sources import _ordered
+from recurrent.splitting import PARTS
 from recurrent.tables import read_csv
 from recurrent.training import HISTORY_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-SCORES = {"mean_delta", "mae", "rmse", "r2"}
+SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
 
 
 def dotted(tree, above=""):
@@ -59,13 +60,15 @@ ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], targ
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1}
 model: {cell: gru, hidden_size: 4, num_layers: 2}
-train: {loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
+train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
         target_delta: 1000.0, patience: 1, max_epochs: 2, backend: numpy, threads: 2}
 evaluate: {ridge_penalties: [1000000000.0]}
 plot: {dpi: 45}
 """)
 BESIDE = {  # what must be so for the other value to be seen
     "ingest.target": {"ingest.failure_below": None},  # sound goes up and down
+    # with these, the loss is least in the fourth epoch and the mean delta in the fifth
+    "train.best_by": {"train.learning_rate": 0.2, "train.loss": "mse", "train.max_epochs": 5},
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
 }
 
@@ -160,8 +163,10 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {"train", "validation", "test", "baselines", "skill", "counts"}
-    assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in ("train", "validation", "test"))
+    gain = result["less_error_than_best_baseline"]
+    assert set(result) == {*PARTS, "baselines", "skill", "less_error_than_best_baseline", "counts"}
+    assert set(gain) == {"low", "high"} and gain["low"] < gain["high"]
+    assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
     assert set(result["baselines"]) == {"median", "clock", "ridge"}
     assert all(set(scores) == SCORES for scores in result["baselines"].values())
     assert set(result["counts"]) == {"train_windows", "validation_windows", "test_windows", "test_cycles"}

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_windows import cut, write_series
 
 from recurrent import baselines, metrics, sources
-from recurrent.series import Series, SeriesWriter
 from recurrent.sources import fault
-from recurrent.windowing import Windows, write_windows
 
 RATE = 200.0
 NAMES = sorted(path.stem for path in Path(sources.__file__).parent.glob("[!_]*.py"))
@@ -104,17 +103,12 @@ def test_without_an_overshoot_a_cycle_grows_three_times_as_loud(monkeypatch):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_neither_a_constant_nor_a_clock_solves_the_exercise(tmp_path, seed):
-    with SeriesWriter(tmp_path / "series") as writer:
-        sound, time_to_failure = record(cycles=100, seed=seed)
-        writer.append(sound[:, None], time_to_failure[:, None])
-        failures = starts(time_to_failure)[1:].tolist()
-        meta = {"signal": ["acoustic_data"], "target": "time_to_failure", "units": {}, "countdown": True}
-        writer.finish(meta | {"failures": failures})
+    sound, time_to_failure = record(cycles=100, seed=seed)
+    failures = starts(time_to_failure)[1:].tolist()
+    series = write_series(tmp_path, sound, time_to_failure, countdown=True, failures=failures)
     knobs = {"seq_len": 20, "samples_per_step": 25, "statistics": ("log_std",), "stride": 2, "batch_size": 64}
-    series = Series.open(tmp_path / "series")
-    write_windows(series, tmp_path / "windows", **knobs, by_failures=True, fractions=(0.6, 0.2))
-    windows = Windows.open(tmp_path / "windows")
-    actual = windows.labels("test")[:, 0]
+    windows = cut(tmp_path, series, split="failures", **knobs)
+    actual = windows.labels("test")
     assert metrics.mean_delta(actual, baselines.median(windows, "test")) >= 0.45
     assert metrics.mean_delta(actual, baselines.clock(windows, "test")) >= 0.20
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_windows import cut, write_series
 
 from recurrent import cells, forecaster, history, metrics, params
 from recurrent.adam import Adam
 from recurrent.checkpoint import Checkpoint, fingerprint
-from recurrent.series import Series, SeriesWriter
-from recurrent.settings import Settings
-from recurrent.training import HISTORY_COLUMNS, Epoch, Trainer, fit_scalers
-from recurrent.windowing import Windows, write_windows
+from recurrent.settings import Model, Settings
+from recurrent.training import HISTORY_COLUMNS, Epoch, Trainer, architecture, fit_scalers
+from recurrent.windowing import Windows
 
 torch.set_num_threads(1)
 CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
@@ -38,20 +38,14 @@ def make_windows(folder, *, test_seed=None) -> Windows:
     signal = np.random.default_rng(1).normal(size=(125, 2)).round(3)
     if test_seed:
         signal[100:] = 50 + np.random.default_rng(test_seed).normal(size=(25, 2))
-    with SeriesWriter(folder / "series") as writer:
-        writer.append(signal, 10 + signal[:, :1] + 0.5 * np.r_[0, signal[:-1, 0]][:, None])
-        meta = {"signal": ["a", "b"], "target": "t", "units": {"signal": "V", "target": "s"}}
-        writer.finish(meta | {"countdown": False, "failures": []})
-    knobs = {"seq_len": 4, "samples_per_step": 1, "statistics": ("none",), "stride": 1, "batch_size": 8}
-    series = Series.open(folder / "series")
-    write_windows(series, folder / "windows", **knobs, by_failures=False, fractions=(0.6, 0.2))
-    return Windows.open(folder / "windows")
+    series = write_series(folder, signal, 10 + signal[:, :1] + 0.5 * np.r_[0, signal[:-1, 0]][:, None])
+    return cut(folder, series, seq_len=4, batch_size=8)
 
 
 def trainer(windows, *, cell="manual", seed=0, **changes) -> Trainer:
     name, _, backend = cell.partition(" by ")
-    sizes = {"hidden_size": 6, "num_layers": 1, "scalers": fit_scalers(windows), "seed": seed}
-    network = forecaster.build(cell=name, **sizes, backend=backend or "reference")
+    plan = architecture(Model(cell=name, hidden_size=6, num_layers=1), windows)
+    network = forecaster.build(plan, fit_scalers(windows), seed=seed, backend=backend or "reference")
     return Trainer(network, windows, replace(USUAL, **changes), seed=seed)
 
 
@@ -68,8 +62,8 @@ def test_the_loss_is_the_sum_over_the_steps_and_the_mean_over_the_windows(window
     network = run.forecaster
     expected = {}
     for part in ("train", "validation"):
-        signal, target = windows.cut(part, np.arange(windows.parts[part].windows))
-        answers = network.predict(signal)
+        batch = windows.cut(part, np.arange(windows.parts[part].windows))
+        target, answers = batch.labels, network.predict(batch.signal)
         error = (answers - target) / network.target_scaler.scale
         expected[f"{part}_loss"] = LOSS[loss](error).sum(axis=(1, 2)).mean()
         expected[f"{part}_mean_delta"] = metrics.mean_delta(target[:, -1], answers[:, -1])
@@ -91,9 +85,9 @@ def test_windows_that_do_not_fill_a_batch_take_turns(windows):
     seen = []
 
     class Watched(Windows):
-        def cut(self, name, numbers):
+        def cut(self, name, numbers, **knobs):
             seen.append((name, numbers.tolist()))
-            return super().cut(name, numbers)
+            return super().cut(name, numbers, **knobs)
 
     watched = Watched(windows.steps, windows.parts | {"train": part}, windows.meta)
     epochs = []
@@ -126,8 +120,8 @@ def test_the_best_epochs_weights_are_kept(windows):
     rows = [*run.epochs()]
     deltas = [row.validation_mean_delta for row in rows]
     assert run.best_epoch == 1 + int(np.argmin(deltas)) < len(rows)  # at this rate the last is not the best
-    signal, target = windows.cut("validation", np.arange(22))
-    kept = metrics.mean_delta(target[:, -1], run.forecaster.predict(signal)[:, -1])
+    batch = windows.cut("validation", np.arange(22))
+    kept = metrics.mean_delta(batch.labels[:, -1], run.forecaster.predict(batch.signal)[:, -1])
     assert kept == pytest.approx(min(deltas), rel=1e-6)
     ending = history.outcome(run)
     assert (ending["stopped_by"], ending["epochs"], ending["best"]) == (

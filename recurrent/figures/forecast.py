@@ -16,7 +16,8 @@ def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, ba
     over_time.plot(time, predictions[baseline], color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
     over_time.plot(time, actual, color=BLACK, linewidth=1.4, label="actual")
     over_time.plot(time, predicted, color=ORANGE, linewidth=1.2, label="network")
-    over_time.set(xlabel=f"time since the recording began ({time_unit})", ylabel=f"{target} ({unit})")
+    since = "row" if time_unit == "row" else f"time since the recording began ({time_unit})"
+    over_time.set(xlabel=since, ylabel=f"{target} ({unit})")
     over_time.set_title("Test part: never seen in training")
     over_time.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     scatter.scatter(actual, predicted, s=6, color=ORANGE, alpha=0.5, linewidths=0)

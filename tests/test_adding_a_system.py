@@ -1,0 +1,144 @@
+"""A new system is one file in recurrent/sources/ and one stanza; for a plain CSV, the stanza alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import test_architecture as shape
+
+from recurrent.tables import read_csv
+
+SOURCE = '''"""A damped oscillation: 0.99^i sin(i / 5), 100 above zero."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recurrent.series import Recording
+from recurrent.settings import Count, Section
+from recurrent.sources._about import about
+
+
+@dataclass(frozen=True)
+class Options(Section):
+    """Keys of the source."""
+
+    rows: Count
+
+
+def files(options: Options) -> tuple:
+    """Name the files to download: none."""
+    return ()
+
+
+def load(options: Options, raw: Path) -> Recording:
+    """Compute it."""
+    i = np.arange(options.rows)[:, None]
+    value = 100 + 0.99**i * np.sin(i / 5)
+    meta = about("damped", signal=["height"], target=["height"], observed=[0], units=("m", "m"), time_unit="row")
+    return Recording(value, value, None, meta)
+'''
+STANZAS = """
+  damped:
+    reads: data/raw/damped
+    seq_len: 8
+    source: {name: damped, rows: 300}
+    window: {}
+    model: {cell: gru, hidden_size: 4}
+    train: {max_epochs: 2}
+    evaluate: {free_running: 4}
+
+  own:
+    reads: mine/table.csv
+    seq_len: 6
+    source:
+      name: table
+      file: table.csv
+      url: null
+      checksum: null
+      signal: [wind, power]
+      target: [power]
+      time: hour
+      time_format: null
+      group: turbine
+      signal_unit: SI
+      target_unit: kW
+      time_unit: h
+      failure_below: null
+    window: {split: groups, horizon: 2, batch_size: 8}
+    model: {cell: manual, hidden_size: 4, answer: last}
+    train: {max_epochs: 2}
+    evaluate: {free_running: 0, excel: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of what git has, the two systems added, and both run by DVC."""
+    home = tmp_path_factory.mktemp("project")
+    for path in shape.files_in_git():
+        copy = home / path.relative_to(shape.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    shutil.rmtree(home / "tests")
+    (home / ".dvc" / "config").write_text(
+        "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+    )
+    (home / "systems" / "dvc.lock").unlink(missing_ok=True)
+    (home / "recurrent" / "sources" / "damped.py").write_text(SOURCE)
+    with (home / "systems" / "params.yaml").open("a", encoding="utf-8") as file:
+        file.write(STANZAS)
+    (home / "mine").mkdir()
+    rng = np.random.default_rng(0)
+    lines = [
+        f"T{i},{hour},{wind:.3f},{wind**3:.3f}" for i in range(8) for hour, wind in enumerate(rng.uniform(2, 5, 20))
+    ]
+    (home / "mine" / "table.csv").write_text("\n".join(["turbine,hour,wind,power", *lines]) + "\n")
+    environment = {key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "PYTHONPATH")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    targets = [f"systems/dvc.yaml:{target}" for target in ("plot@damped", "evaluate@own")]
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return home
+
+
+def scores(project, name):
+    return json.loads((project / "metrics" / f"{name}.json").read_text())
+
+
+def test_a_source_of_its_own(project):
+    found = scores(project, "damped")
+    assert {"median", "persistence", "linear", "ridge"} < set(found["baselines"])
+    assert found["baselines"]["ridge"]["mae"] < 1e-3  # a linear recurrence of two steps
+    assert found["free_running"]["steps"] == 4
+    rows = read_csv(project / "data" / "damped" / "predictions" / "predictions.csv")
+    # 300 rows, of which the last 45 test; windows of 8, one step ahead
+    assert rows["time"].tolist() == [*range(255 + 8, 300)]
+    np.testing.assert_allclose(rows["actual"], 100 + 0.99 ** rows["time"] * np.sin(rows["time"] / 5))
+    pictures = {path.stem for path in (project / "plots" / "damped" / "pictures").glob("*.png")}
+    assert pictures == {"training", "forecast", "error", "horizon", "three_ways"}
+
+
+def test_a_csv_of_its_own(project):
+    found = scores(project, "own")
+    assert found["counts"]["test_windows"] == 2 * (20 - 6 - 2 + 1)  # two turbines of eight
+    rows = read_csv(project / "data" / "own" / "predictions" / "predictions.csv")
+    assert len(set(rows["group"].tolist())) == 2
+    about = json.loads((project / "data" / "own" / "predictions" / "meta.json").read_text())
+    assert (about["target"], about["unit"]) == (["power"], "kW")
+    assert (project / "data" / "own" / "predictions" / "predictions.xlsx").is_file()
+
+
+def test_nothing_else_had_to_change(project):
+    added = {"recurrent/sources/damped.py", "systems/params.yaml", "mine/table.csv"}
+    for path in shape.files_in_git():
+        name = shape.name(path)
+        if name.startswith(("recurrent/", "stages/", "systems/")) and name not in added | {"systems/dvc.lock"}:
+            assert (project / name).read_bytes() == path.read_bytes()
