@@ -127,8 +127,14 @@ def run(
         if finished == len(plan):
             return {name: found[name] for name in plan}
         if "queued" in states and idle():
-            dvc("queue", "start", "--jobs", str(at_once))
+            start(at_once)
         time.sleep(pause)
+
+
+def start(jobs: int) -> None:
+    """Start workers that outlive this process; they would keep a pipe open, and us waiting, to their end."""
+    command, nowhere = [*DVC, "queue", "start", "--jobs", str(jobs)], subprocess.DEVNULL
+    subprocess.run(command, check=True, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
 
 
 def idle() -> bool:

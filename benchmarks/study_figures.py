@@ -41,10 +41,10 @@ def error(results: Sequence["Result"]) -> Figure:
                      [max(v) - m for m, v in zip(means, runs, strict=True)]]  # fmt: skip
             axes.errorbar(lens, means, yerr=reach, capsize=3, label=cell, **style)
         axes.axhline(EXERCISE_BOUND, color=GREY, linestyle=":", label=f"the exercise: {EXERCISE_BOUND:.0%}")
-        axes.set(title=f"{part} part", ylim=(0, None))
+        axes.set_title(f"{part} part")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         _lengths(axes, sorted({r.seq_len for r in results}))
-    figure.axes[0].set_ylabel("mean delta at the last step (share of the label)")
+    figure.axes[0].set(ylabel="mean delta at the last step (share of the label)", ylim=(0, None))  # of both: shared
     figure.axes[0].legend(frameon=False)
     return figure
 
@@ -73,7 +73,7 @@ def gradient(measured: Sequence["Measured"]) -> Figure:
             axes.semilogy(m.flow, color=STYLES[cell]["color"], alpha=shade, label=f"{m.seq_len} steps")
         axes.semilogy(own[-1].flow_untrained, color=GREY, linestyle="--", linewidth=1, label="untrained")
         axes.axhline(0.01, color=BLACK, linestyle=":", linewidth=0.8)
-        axes.set(title=cell, xlabel="lag (steps before the last)", ylim=(1e-6, None), xscale="symlog")
+        axes.set(title=cell, xlabel="lag (steps before the last)", xlim=(0, None), ylim=(1e-6, None), xscale="symlog")
         axes.legend(frameon=False, fontsize="small")
         axes.grid(alpha=0.25)
     panels[0].set_ylabel("|d loss(last) / d state|, share of lag 0")
