@@ -27,15 +27,15 @@ install: .venv/installed .dvc/page.html
 	touch $@
 
 .dvc/page.html: .venv/installed reports/page.py reports/page.html reports/style.css ## the page of `dvc plots`, for use without a network
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m reports.page
+	$(BIN)/python -m reports.page
 
 report: install ## one HTML file on the workspace and on experiments: make report REVS="long gru"
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m reports.report $(REVS)
+	$(BIN)/python -m reports.report $(REVS)
 
 A = HEAD
 B = workspace
 compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=long
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m reports.compare $(A) $(B)
+	@$(BIN)/python -m reports.compare $(A) $(B)
 
 bench: install ## measurements that the documentation quotes
 	$(BIN)/python -m benchmarks.recurrence
@@ -54,7 +54,7 @@ p4581: install ## three seeds on a real laboratory fault -> docs/p4581.md, which
 	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2 $(P4581) --table docs/p4581.md
 
 study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; goes on where it was stopped
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.study
+	$(BIN)/python -m benchmarks.study
 
 docs: run ## the README's table and pictures, from the current metrics and plots
 	$(BIN)/python -m benchmarks.readme

@@ -48,14 +48,17 @@ def known() -> dict[str, Experiment]:
     for baseline in json.loads(dvc("exp", "show", "--json", "--no-pager")):
         for about in baseline["experiments"] or []:
             executor, revision = about["executor"] or {}, about["revs"][0]
-            params, metrics = (
-                {k: v for file in ((revision["data"] or {}).get(kind) or {}).values() for k, v in file["data"].items()}
-                for kind in ("params", "metrics")
-            )
+            data = revision["data"] or {}
+            params, metrics = (_merged(data.get(kind) or {}) for kind in ("params", "metrics"))
             pid = (executor.get("local") or {}).get("pid")
             state = executor.get("state") or "success"
             found[about["name"]] = Experiment(about["name"], state, pid, revision["rev"], params, metrics)
     return found
+
+
+def _merged(files: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the files' contents together; one that cannot be read yet, while it is being made, is left out."""
+    return {key: value for file in files.values() for key, value in (file.get("data") or {}).items()}
 
 
 def alive(pid: int | None) -> bool:

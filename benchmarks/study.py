@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("-S", dest="sets", action="append", default=[], metavar="KEY=VALUE", help="for all of them")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "study.md")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
-    parser.add_argument("--pause", type=float, default=10.0, help="seconds between two looks at the queue")
+    parser.add_argument("--pause", type=float, default=30.0, help="seconds between two looks at the queue")
     given = parser.parse_args()
     seq_lens, seeds = (yaml.safe_load(f"[{text}]") for text in (given.seq_lens, given.seeds))
     changes = {key: yaml.safe_load(value) for key, _, value in (item.partition("=") for item in given.sets)}

@@ -8,6 +8,7 @@ other, and DVC draws its own page, which asks the network for the scripts.
 """
 
 import subprocess
+import sys
 from pathlib import Path
 
 import vl_convert
@@ -27,7 +28,8 @@ def main(folder: Path = Path(".dvc")) -> None:
     """Write page.html into `folder` and tell DVC to use it."""
     page = folder / "page.html"
     page.write_text(template(), encoding="utf-8")
-    subprocess.run(["dvc", "config", "--local", "plots.html_template", page.name], check=True)
+    command = [sys.executable, "-m", "dvc", "config", "--local", "plots.html_template", page.name]
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

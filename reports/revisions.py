@@ -11,6 +11,7 @@ import yaml
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
+from dvc_data.index import DataIndexDirError
 
 WORKSPACE = "workspace"
 
@@ -74,13 +75,15 @@ def read(name: str) -> Revision:
     """
     rev = None if name == WORKSPACE else resolve(name)
     commit = rev or git("rev-parse", "HEAD")
-    base = git("rev-parse", f"{commit}^") if git("for-each-ref", "--points-at", commit, "refs/exps") else commit
+    # an experiment's ref tells what it started from: refs/exps/ab/cdef.../name
+    refs = git("for-each-ref", "--points-at", commit, "--format=%(refname)", "refs/exps/??/*/*").split()
+    base = "".join(refs[0].split("/")[2:4]) if refs else commit
     files = DVCFileSystem(rev=rev)
 
     def text(path: str) -> str:
         try:
             return str(files.read_text(path, encoding="utf-8"))
-        except (FileNotFoundError, KeyError):
+        except (FileNotFoundError, DataIndexDirError):
             raise ReadError(f"{name}: {path} is neither in Git nor in DVC's cache; `dvc repro` makes it") from None
 
     pipeline = yaml.safe_load(text("dvc.yaml"))
