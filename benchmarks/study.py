@@ -191,9 +191,7 @@ def main() -> None:
     except experiments.StudyError as error:
         parser.exit(1, f"error: {error}\n")
     except KeyboardInterrupt:
-        parser.exit(
-            130, "stopped looking; the queue goes on (`dvc queue stop --kill` ends it), and so does `make study`\n"
-        )
+        parser.exit(130, "stopped; the queue goes on (`dvc queue stop --kill` ends it), as does `make study`\n")
     results = [read(found[name], sets) for name, sets in wanted.items()]
     usual, raw = [r for r in results if not r.raw], [r for r in results if r.raw]
     kept = Path(".cache", "study")
