@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "scipy": ("recurrent/baselines.py",),
     "urllib": ("recurrent/download.py",),
     "pickle": (),
+    **dict.fromkeys(("reports", "benchmarks", "dvc", "vl_convert"), ()),  # read results, make none
 }
 
 
