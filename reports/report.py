@@ -116,7 +116,7 @@ def parameters(revisions: Sequence[Revision]) -> Markup:
 def data(revision: Revision) -> dict[str, Any]:
     """Where the rows come from, and how they are cut: label -> value."""
     series, windows = revision.series, revision.windows
-    unit, parts = series["units"]["target"], windows["parts"]
+    unit, parts = series["units"]["target"], windows["splits"][0]
     counts = " / ".join(str(parts[name]["windows"]) for name in ("train", "validation", "test"))
     return {
         "source": series["source"]["name"],
