@@ -16,7 +16,7 @@ from torch import nn
 from recurrent import cells, forecaster
 from recurrent.cells import manual
 from recurrent.forecaster import Forecaster
-from recurrent.kernels.compiler import COMPILERS
+from recurrent.compiler import COMPILERS
 from recurrent.scaling import Scaler
 
 torch.set_num_threads(1)  # as the stages do; the tensors are small

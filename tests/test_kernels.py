@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from recurrent import cells, kernels
+from recurrent import cells, compiler, kernels
 from recurrent.cells.manual import Cell, loop
-from recurrent.kernels import c_kernel, compiler, memory, numpy_kernel
+from recurrent.kernels import c_kernel, memory, numpy_kernel
 
 CAN_COMPILE = any(map(shutil.which, compiler.COMPILERS))
 LAYERS = {"numpy": numpy_kernel.Layer}
@@ -169,10 +169,10 @@ def test_auto_is_the_fastest_there_is():
 def fresh():
     """Nothing said and nothing loaded yet, before and after."""
     kernels._say.cache_clear()
-    compiler.library.cache_clear()
+    compiler.load.cache_clear()
     yield
     kernels._say.cache_clear()
-    compiler.library.cache_clear()
+    compiler.load.cache_clear()
 
 
 @pytest.mark.parametrize("backend", ["auto", "c"])
@@ -228,7 +228,7 @@ def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path,
     folder = tmp_path / "recurrent"
     (built,) = folder.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
-    compiler.library.cache_clear()
+    compiler.load.cache_clear()
     if harm == "link":
         built.rename(tmp_path / "other.so")
         built.symlink_to(tmp_path / "other.so")
@@ -243,7 +243,7 @@ def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path,
 
 @needs_compiler
 def test_builds_at_the_same_time_do_not_meet(tmp_path):
-    code = "import compiler; print(compiler.library().rows_of_a_block())"  # without torch, so that they meet
+    code = "import compiler; print(c_kernel.library().rows_of_a_block())"  # without torch, so that they meet
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(compiler.SOURCE.parent)}
 
     def build(_):
@@ -251,7 +251,7 @@ def test_builds_at_the_same_time_do_not_meet(tmp_path):
 
     with ThreadPoolExecutor(3) as pool:
         runs = [(run.stdout, run.stderr) for run in pool.map(build, range(3))]
-    assert runs == [(f"{compiler.library().rows_of_a_block()}\n", "")] * 3
+    assert runs == [(f"{c_kernel.library().rows_of_a_block()}\n", "")] * 3
     assert len([*(tmp_path / "recurrent").iterdir()]) == 1
 
 
