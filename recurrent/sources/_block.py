@@ -63,15 +63,18 @@ class BlockParser:
 
     def _fast(self, block: bytes, real: Flags) -> list[Array] | None:
         """The wanted columns, or None when in doubt."""
+        columns = self._compiled(block, real)
+        return self._arrow(block, real) if columns is None else columns
+
+    def _compiled(self, block: bytes, real: Flags) -> list[Array] | None:
         kind = {name: "r" if r else "i" for name, r in zip(self.wanted, real, strict=True)}
         columns = _numbers.parse(block, self.delimiter, "".join(kind.get(name, " ") for name in self.columns))
         if columns is None:
-            return self._arrow(block, real)
+            return None
         by_name = dict(zip((name for name in self.columns if name in kind), columns, strict=True))
         return [by_name[name] for name in self.wanted]
 
     def _arrow(self, block: bytes, real: Flags) -> list[Array] | None:
-        """The same by Arrow, and checked."""
         # Arrow drops a byte order mark and reads 0x1F as 31; quotes and NUL are left to the plain parser.
         doubts = (b'"', b"\0") if all(real) else (b'"', b"\0", b"x", b"X")
         if block.startswith(BOM) or any(byte in block for byte in doubts):

@@ -55,10 +55,10 @@ static inline const char *number(const char *at, int real, void *out) {
     return at;
 }
 
-/* Where the field at `at` ends, whatever text it holds, or NULL in doubt. */
+/* Where the field at `at` ends, whatever text it holds, or NULL where quotes or NUL may hide what it is. */
 static inline const char *skip(const char *at, char delimiter) {
-    for (; *at != delimiter && *at != '\n'; at++)
-        if (*at == '"' || *at == '\0' || *at == '\r') return at[0] == '\r' && at[1] == '\n' ? at : NULL;
+    for (; *at != delimiter && *at != '\r' && *at != '\n'; at++)
+        if (*at == '"' || *at == '\0') return NULL;
     return at;
 }
 
@@ -72,7 +72,7 @@ long parse(const char *text, long size, char delimiter, const char *kinds, char 
         for (long c = 0, wanted = 0; c < columns; c++) {
             at = kinds[c] == ' ' ? skip(at, delimiter) : number(at, kinds[c] == 'r', out[wanted++] + 8 * row);
             if (!at) return -1;
-            if (c + 1 == columns) at += at[0] == '\r' && at[1] == '\n';
+            at += at[0] == '\r' && at[1] == '\n';
             if (*at++ != (c + 1 < columns ? delimiter : '\n')) return -1;
         }
     return row;
