@@ -14,6 +14,15 @@ enum { DIGITS = 19, POWERS = 23 }; /* 19 digits fit in 64 bits */
 static const double POWER[POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+static const uint64_t EXACT = (uint64_t)1 << 53;
+
+/* The same for a longer mantissa, as repr() has it: the quotient to 64 binary places, and a last bit that stands for all
+   that remains, so that the conversion, which rounds to nearest, sees on which side of a tie it is. */
+static double long_quotient(uint64_t mantissa, uint64_t power) {
+    const unsigned __int128 all = (unsigned __int128)mantissa << 64, quotient = all / power;
+    return (double)(quotient | (quotient * power != all)) * 0x1p-64;
+}
+
 static inline const char *digits(const char *at, uint64_t *value) {
     for (unsigned digit; (digit = (unsigned char)*at - '0') < 10; at++) *value = 10 * *value + digit;
     return at;
@@ -33,11 +42,11 @@ static inline const char *number(const char *at, int real, void *out) {
         exponent = point - at;
         read -= exponent;
     }
-    if (read < 1 || read > DIGITS || mantissa >= (uint64_t)1 << 53) return NULL;
+    if (read < 1 || read > DIGITS) return NULL;
     if (!real) {
         const int64_t value = negative ? -(int64_t)mantissa : (int64_t)mantissa;
         memcpy(out, &value, sizeof value);
-        return at;
+        return mantissa < EXACT ? at : NULL;
     }
     if (*at == 'e' || *at == 'E') {
         const int down = *++at == '-';
@@ -48,8 +57,13 @@ static inline const char *number(const char *at, int real, void *out) {
         if (at - sign < 1 || at - sign > 2) return NULL;
         exponent += down ? -(long)power : (long)power;
     }
-    if (exponent <= -POWERS || exponent >= POWERS) return NULL;
-    const double size = exponent < 0 ? (double)mantissa / POWER[-exponent] : (double)mantissa * POWER[exponent];
+    double size;
+    if (mantissa < EXACT && -POWERS < exponent && exponent < POWERS)
+        size = exponent < 0 ? (double)mantissa / POWER[-exponent] : (double)mantissa * POWER[exponent];
+    else if (-DIGITS < exponent && exponent <= 0)
+        size = long_quotient(mantissa, (uint64_t)POWER[-exponent]);
+    else
+        return NULL;
     const double value = negative ? -size : size;
     memcpy(out, &value, sizeof value);
     return at;
