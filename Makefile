@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench seeds p4581 docs clean install
+.PHONY: run test lint bench seeds p4581 study docs report compare clean install
 
 run: install ## install, then the whole earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -17,7 +17,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-install: .venv/installed
+install: .venv/installed .dvc/page.html
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make run PYTHON=python3.11")'
@@ -25,6 +25,17 @@ install: .venv/installed
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print("\n".join(p["project"]["dependencies"] + p["dependency-groups"]["dev"]))' > .venv/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
+
+.dvc/page.html: .venv/installed reports/page.py reports/page.html reports/style.css ## the page of `dvc plots`, for use without a network
+	$(BIN)/python -m reports.page
+
+report: install ## one HTML file on the workspace and on experiments: make report REVS="long gru"
+	$(BIN)/python -m reports.report $(REVS)
+
+A = HEAD
+B = workspace
+compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=long
+	@$(BIN)/python -m reports.compare $(A) $(B)
 
 bench: install ## measurements that the documentation quotes
 	$(BIN)/python -m benchmarks.recurrence
@@ -43,6 +54,9 @@ P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest
 
 p4581: install ## three seeds on a real laboratory fault -> docs/p4581.md, which says where the file comes from
 	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2 $(P4581) --table docs/p4581.md
+
+study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; goes on where it was stopped
+	$(BIN)/python -m benchmarks.study
 
 docs: run ## the README's table and pictures, from the current metrics and plots
 	$(BIN)/python -m benchmarks.readme

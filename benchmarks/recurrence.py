@@ -26,6 +26,7 @@ SHAPES = [*product((32, 64, 128), (64, 256), (100, 200, 400))]  # H, B, T
 BACKENDS = ("reference", "numpy", "c")
 PEERS = ("rnn", "lstm", "gru")
 ROUNDS = 7
+SCALE, SCALE_ROUNDS = ("nn_lstm", "nn_gru"), 2  # slow, and there for scale only
 PRODUCTS = 6 / 2  # of (B, H) by (H, H), each 2 B H H operations: forward, backward, weights
 
 
@@ -78,6 +79,8 @@ def measure(hidden_size: int, batch_size: int, seq_len: int, rounds: int) -> dic
     seconds = {kind: {name: list[float]() for name in todo} for kind in ("train", "inference")}
     for round_ in range(rounds + 1):
         for (name, runs), kind in product(todo.items(), seconds):
+            if name in SCALE and round_ > SCALE_ROUNDS:
+                continue
             begin = time.thread_time()
             runs[kind]()
             if round_:  # the first one warms up

@@ -1,4 +1,4 @@
-"""Arrays -> matplotlib Figures. Colours are Okabe and Ito's, which the colour-blind can tell apart."""
+"""Arrays -> matplotlib Figures. Colours are Okabe and Ito's, for the colour-blind; dashes are for print."""
 
 from collections.abc import Mapping
 
@@ -19,11 +19,11 @@ def training(history: Columns, *, target_delta: float, best_epoch: int) -> Figur
     loss, delta = figure.subplots(1, 2)
     for axes, name in ((loss, "loss"), (delta, "mean_delta")):
         axes.plot(history["epoch"], history[f"train_{name}"], color=BLUE, label="train")
-        axes.plot(history["epoch"], history[f"validation_{name}"], color=ORANGE, label="validation")
+        axes.plot(history["epoch"], history[f"validation_{name}"], color=ORANGE, linestyle="--", label="validation")
         axes.axvline(best_epoch, color=GREY, linewidth=0.8, linestyle=":", label=f"kept: epoch {best_epoch}")
         axes.set(xlabel="epoch", yscale="log")
-    loss.set(ylabel="loss: sum over the steps, mean over windows (scaled)", title="Loss")
-    delta.axhline(target_delta, color=GREEN, linestyle="--", label=f"target of this run: {target_delta:.1%}")
+    loss.set(ylabel="loss, on scaled targets", title="Loss: sum over the steps, mean over the windows")
+    delta.axhline(target_delta, color=GREEN, linestyle="-.", label=f"target of this run: {target_delta:.1%}")
     if not np.isclose(target_delta, EXERCISE_BOUND):
         delta.axhline(EXERCISE_BOUND, color=BLACK, linestyle=":", label=f"the exercise: {EXERCISE_BOUND:.0%}")
     delta.set(ylabel="mean delta (share of the label)", title="Mean delta at the last step")
@@ -45,7 +45,7 @@ def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, ba
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     over_time, scatter = figure.subplots(1, 2, width_ratios=(2.7, 1))
     time, actual, predicted = (predictions[name] for name in ("time", "actual", "predicted"))
-    over_time.plot(time, predictions[baseline], color=GREY, linewidth=0.8, label=f"baseline: {baseline}")
+    over_time.plot(time, predictions[baseline], color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
     over_time.plot(time, actual, color=BLACK, linewidth=1.4, label="actual")
     over_time.plot(time, predicted, color=ORANGE, linewidth=1.2, label="network")
     over_time.set(xlabel=f"time since the recording began ({time_unit})", ylabel=f"{target} ({unit})")
@@ -76,7 +76,7 @@ def error(predictions: Columns, *, target: str, unit: str, baselines: list[str])
     signed.plot(middle[filled], bands[:, 2], color=ORANGE, label="median")
     signed.axhline(0, color=BLACK, linewidth=0.8)
     signed.set(ylabel=f"network - actual ({unit})", title="Above 0 the network answers too late, below too early")
-    styles = [(BLUE, "-"), (GREEN, "--"), (GREY, ":"), (BLACK, "-.")]
+    styles = [(BLUE, "-."), (GREEN, "--"), (GREY, ":"), (BLACK, (0, (1, 1)))]
     for name, (colour, line) in zip(["predicted", *baselines], [(ORANGE, "-"), *styles], strict=False):
         gap = np.abs(predictions[name] - actual)
         means = [gap[which == b].mean() for b in range(BINS) if filled[b]]

@@ -1,8 +1,15 @@
 """What several tests share."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -12,3 +19,46 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is absent")
     return folder
+
+
+def command(home: Path, *arguments: str, code: int = 0) -> str:
+    """Run a command in the project `home`; give what it printed."""
+    done = subprocess.run([*arguments], cwd=home, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout + (done.stderr if code else "")
+
+
+def dvc(home: Path, *arguments: str) -> str:
+    return command(home, sys.executable, "-m", "dvc", *arguments)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished project under Git and DVC, with the experiments gru and short; nobody may change it."""
+    from test_pipeline import DVC, remake
+
+    home = tmp_path_factory.mktemp("repository") / "project"
+    for folder in ("stages", "recurrent", "reports", ".dvc/plots"):
+        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+        shutil.copy(ROOT / name, home / name)
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        for stage in DVC:
+            remake(stage, {})
+        command(home, "git", "init", "--quiet")
+        command(home, "git", "config", "user.name", "A Tester")
+        command(home, "git", "config", "user.email", "tester@example.org")
+        dvc(home, "commit", "--quiet", "--force")
+        command(home, "git", "add", "--all")
+        command(home, "git", "commit", "--quiet", "--message", "a small project")
+        for name, changes in {"gru": {"model.cell": "gru"}, "short": {"seq_len": 10}}.items():
+            for stage in ("window", "train", "evaluate", "plot"):
+                remake(stage, changes)
+            dvc(home, "commit", "--quiet", "--force")
+            dvc(home, "exp", "save", "--quiet", "--name", name)
+            command(home, "git", "checkout", "--quiet", ".")
+            dvc(home, "checkout", "--quiet")
+    torch.set_num_threads(threads)
+    return home

@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "matplotlib": ("recurrent/figures.py",),
     "argparse": ("stages/__init__.py",),
     "pickle": (),
+    **dict.fromkeys(("reports", "benchmarks", "dvc", "vl_convert"), ()),  # read results, make none
 }
 
 

@@ -68,11 +68,10 @@ def test_equal_to_the_reference_in_float64(backend, sizes, start):
     batch, steps, width, hidden, layers = sizes
     exact = outcome(cell("reference", width, hidden, layers, torch.float64), batch, steps, start=start)
     found = outcome(cell(backend, width, hidden, layers), batch, steps, start=start)
-    plain = outcome(cell("reference", width, hidden, layers), batch, steps, start=start)
-    for ours, theirs, right in zip(found, plain, exact, strict=True):
-        scale = max(1.0, float(right.abs().max()))
-        rounding = float((theirs - right).abs().max()) / scale  # of float32, which no kernel can be without
-        assert float((ours - right).abs().max()) / scale <= 2e-6 + 2 * rounding
+    for i, (ours, right) in enumerate(zip(found, exact, strict=True)):
+        of_weights = i > 2 + start  # sums over the steps of all sequences, whose terms may cancel
+        scale = max(1.0, float(right.abs().max()), (batch * steps) ** 0.5 if of_weights else 0.0)
+        assert float((ours - right).abs().max()) / scale <= 2e-6
 
 
 @pytest.mark.parametrize("outputs", [1, 3])

@@ -20,6 +20,7 @@ import yaml
 import stages
 from recurrent import params
 from recurrent.forecaster import Forecaster
+from recurrent.kernels import choose
 from recurrent.settings import Settings
 from recurrent.sources import _ordered
 from recurrent.tables import read_csv
@@ -212,7 +213,7 @@ def test_a_stage_run_again_makes_the_same_bytes(finished, home, stage):
 @pytest.mark.parametrize("key", list(SHIPPED))
 def test_every_parameter_has_an_effect(home, key):
     section = key.split(".")[0]
-    stage = next(name for name in DVC if section in DVC[name]["params"])  # the first; what reads it later runs after it
+    stage = next(name for name in DVC if section in DVC[name]["params"])  # the first that reads it
     beside = BESIDE.get(key, {})
     assert OTHER[key] != (SHIPPED | SMALL | beside)[key], "the other value of this test is the usual one"
     assert remake(stage, beside) != remake(stage, beside | {key: OTHER[key]})
@@ -231,3 +232,22 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
     assert out.startswith("going on after epoch ")
     assert products(home, "train") == undisturbed
     assert list((home / ".cache" / "checkpoints").iterdir()) == []
+
+
+def test_the_checkpoint_belongs_to_the_backend_in_use_and_the_c_source(home, monkeypatch):
+    train, prints, codes = importlib.import_module("stages.train"), [], []
+    monkeypatch.setattr(train.checkpoint, "fingerprint", lambda **given: codes.append(given["code"]) or str(given))
+    data = train.Windows.open(Path(arguments("train")[0]))
+    for asked in ("auto", "c"):
+        write_params(Path(), {"train.backend": asked})
+        knobs = stages.pick(params.read(Path("params.yaml"), Settings), train.Params)
+        prints += [train._fingerprint(knobs, data, used) for used in ("c", "numpy")]
+    assert prints[:2] == prints[2:] and prints[0] != prints[1]
+    assert {path.name for path in codes[0]} >= {"recurrence.c", "c_kernel.py", "numpy_kernel.py", "manual.py"}
+
+
+@pytest.mark.parametrize("backend", ["reference", "numpy", "auto"])
+def test_the_outcome_tells_the_backend_in_use(home, backend):
+    made, _ = remake("train", {"train.backend": backend})
+    outcome = next(json.loads(content) for path, content in made.items() if path.endswith("training.json"))
+    assert outcome["backend"] == {"auto": choose("auto")}.get(backend, backend)

@@ -24,7 +24,7 @@ SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c
     "width_of_gradient": (long,),
     "height_of_gradient": (long,) * 2,
     "forward": (long,) * 6 + (pointer,) * 6,
-    "backward": (long,) * 7 + (pointer,) * 11,
+    "backward": (long,) * 8 + (pointer,) * 11,
 }
 # Gradients are summed within a share of the batch, then over the shares in their order, so that the bits
 # do not depend on the threads; more threads than shares find nothing to do.
@@ -54,10 +54,10 @@ class Layer(torch.autograd.Function):
         start, head = (None if tensor is None else tensor.contiguous() for tensor in (start, head))
         states = memory.empty(*x.shape[:2], len(w), dtype=x.dtype)
 
-        def run(share: int, shares: int) -> int:
-            return library().forward(*_sizes(x, w, share, shares), *_addresses(x, start, w_in, w, bias, states))
+        def run(first: int, last: int) -> int:
+            return library().forward(first, last, *x.shape, len(w), *_addresses(x, start, w_in, w, bias, states))
 
-        _in_threads(run, _shares(x))
+        _in_threads(run, _blocks(x))
         ctx.save_for_backward(x, start, w_in, w, states, head)
         ctx.set_materialize_grads(False)
         return states, None if head is None else functional.linear(states, head, head_bias)
@@ -68,16 +68,16 @@ class Layer(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
         x, start, w_in, w, states, head = ctx.saved_tensors
-        D, H, shares = x.shape[2], len(w), _shares(x)
+        D, H, shares = x.shape[2], len(w), min(SHARES, _blocks(x))
         d_states, d_answers = (None if tensor is None else tensor.contiguous() for tensor in (d_states, d_answers))
         A = 0 if d_answers is None else len(head)
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         d_start = None if start is None else torch.empty_like(start)
         sums = x.new_zeros(shares, library().height_of_gradient(D, H), library().width_of_gradient(H))
 
-        def run(share: int, shares: int) -> int:
-            given, wanted = (x, start, w_in, w, states, head, d_states, d_answers), (sums[share], d_x, d_start)
-            return library().backward(*_sizes(x, w, share, shares), A, *_addresses(*given, *wanted))
+        def run(first: int, last: int) -> int:
+            given, wanted = (x, start, w_in, w, states, head, d_states, d_answers), (sums[first:], d_x, d_start)
+            return library().backward(first, last, shares, *x.shape, H, A, *_addresses(*given, *wanted))
 
         _in_threads(run, shares)
         d_w_in, d_bias, d_w = torch.split(sum(sums.unbind())[: D + 1 + H, :H], [D, 1, H])
@@ -93,25 +93,20 @@ def library() -> ctypes.CDLL:
     return compiler.load(SOURCE, **SIGNATURES)
 
 
-def _shares(x: Tensor) -> int:
-    return max(1, min(SHARES, -(-len(x) // library().rows_of_a_block())))
-
-
-def _sizes(x: Tensor, w: Tensor, share: int, shares: int) -> tuple[int, ...]:
-    """First and last block of a share of the batch, then B, T, D, H."""
-    blocks = -(-len(x) // library().rows_of_a_block())
-    return blocks * share // shares, blocks * (share + 1) // shares, *x.shape, len(w)
+def _blocks(x: Tensor) -> int:
+    return -(-len(x) // library().rows_of_a_block())
 
 
 def _addresses(*tensors: Tensor | None) -> tuple[int | None, ...]:
     return tuple(None if tensor is None else tensor.data_ptr() for tensor in tensors)
 
 
-def _in_threads(run: Callable[[int, int], int], shares: int) -> None:
-    """Call run(share, shares) for each share; ctypes lets go of the interpreter's lock."""
-    threads = min(torch.get_num_threads(), shares)
+def _in_threads(run: Callable[[int, int], int], count: int) -> None:
+    """Call run(first, last) for each thread's part of `count`; ctypes lets go of the interpreter's lock."""
+    threads = min(torch.get_num_threads(), count)
+    bounds = [count * i // threads for i in range(threads + 1)]
     each = map if threads == 1 else _pool(threads).map
-    if any(each(run, range(shares), [shares] * shares)):
+    if any(each(run, bounds[:-1], bounds[1:])):
         raise MemoryError("no memory for the recurrence's weights")
 
 

@@ -105,9 +105,9 @@ int forward(long first, long last, long B, long T, long D, long H, in x, in star
     return 0;
 }
 
-/* From d_states, or NULL, and d_answers (B, T, A) of a linear head (A, H): adds to d_weights, (K, Hp) as `height`
-   and `width` have it; d_x and d_start, or NULL, are set. */
-int backward(long first, long last, long B, long T, long D, long H, long A, in x, in start, in w_in, in w, in states,
+/* Shares first..last of the batch: from d_states, or NULL, and d_answers (B, T, A) of a linear head (A, H), adds to
+   d_weights, for each share (K, Hp) as `height` and `width` have it; d_x and d_start, or NULL, are set. */
+int backward(long first, long last, long shares, long B, long T, long D, long H, long A, in x, in start, in w_in, in w, in states,
              in head, in d_states, in d_answers, out d_weights, float *d_x, float *d_start) {
     const long K = D + 1 + H, Hp = filled(H, WIDE), Dp = filled(D, WIDE);
     const long line = filled(D + 1, LANES) + Hp, rows = ROWS * line;
@@ -117,8 +117,10 @@ int backward(long first, long last, long B, long T, long D, long H, long A, in x
     float *d_z = input - shift(D) + (CHUNK + 1) * rows, *d_h = d_z + CHUNK * ROWS * Hp, *d_now = d_h + ROWS * Hp;
     pack(panels, H, 0, H, H, w, H, 1);
     if (d_x) pack(panels_x, H, 0, H, D, w_in, D, 1);
-    for (long b = first * ROWS; b < least(last * ROWS, B); b += ROWS) {
-        const long real = least(ROWS, B - b);
+    const long blocks = filled(B, ROWS) / ROWS;
+    for (long block = blocks * first / shares; block < blocks * last / shares; block++) {
+        const long b = block * ROWS, real = least(ROWS, B - b), share = ((block + 1) * shares - 1) / blocks;
+        float *sums = d_weights + (share - first) * height_of_gradient(D, H) * Hp;
         memset(input, 0, ((CHUNK + 1) * (rows + ROWS * Hp) - shift(D)) * sizeof(float));
         for (long end = T; end > 0; end -= CHUNK) {
             const long begin = end > CHUNK ? end - CHUNK : 0, steps = end - begin;
@@ -150,7 +152,7 @@ int backward(long first, long last, long B, long T, long D, long H, long A, in x
             }
             for (long k = 0; k < K; k += ROWS)
                 for (long n = 0; n < Hp; n += WIDE)
-                    product(d_weights + k * Hp + n, Hp, input + k, 1, line, d_z + n, Hp, steps * ROWS, 1);
+                    product(sums + k * Hp + n, Hp, input + k, 1, line, d_z + n, Hp, steps * ROWS, 1);
         }
         for (long r = 0; d_start && r < real; r++) memcpy(d_start + (b + r) * H, d_h + r * Hp, 4 * H);
     }

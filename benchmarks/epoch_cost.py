@@ -1,0 +1,51 @@
+"""What an epoch costs: seconds and peak memory of one configuration, in a process of its own.
+
+    python -m benchmarks.epoch_cost data/quake/windows --params params.yaml
+
+Seconds are the median over a few epochs after one that warms up; memory is the most that was resident (MB, Linux).
+They stand in no output of the pipeline, since two runs never take the same time and their dvc.lock must be the same.
+"""
+
+import argparse
+import json
+import re
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recurrent import forecaster, params
+from recurrent.settings import Settings
+from recurrent.training import Trainer, fit_scalers
+from recurrent.windowing import Windows
+
+EPOCHS = 3  # that are measured
+
+
+def measure(windows: Path, settings: Settings, epochs: int = EPOCHS) -> dict[str, float]:
+    """Train for some epochs: {"seconds": of one epoch, "megabytes": peak of this process}."""
+    torch.set_num_threads(settings.train.threads)
+    data = Windows.open(windows)
+    network = forecaster.build(**asdict(settings.model), scalers=fit_scalers(data), seed=settings.seed)
+    knobs = replace(settings.train, max_epochs=epochs + 1, target_delta=0.0, patience=epochs + 1)
+    times = [time.perf_counter()]
+    for _ in Trainer(network, data, knobs, seed=settings.seed).epochs():
+        times.append(time.perf_counter())
+    # not ru_maxrss: a child inherits its parent's
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return {"seconds": float(np.median(np.diff(times)[1:])), "megabytes": int(peak[1]) / 1024 if peak else float("nan")}
+
+
+def main() -> None:
+    """Print the measurement as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("windows", type=Path)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.windows, params.read(arguments.params, Settings))))
+
+
+if __name__ == "__main__":
+    main()

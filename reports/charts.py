@@ -1,0 +1,36 @@
+"""The charts of dvc.yaml for any revisions, as Vega-Lite; drawn without a browser."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import vl_convert
+
+from reports.revisions import WORKSPACE
+
+
+def specifications(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Ask DVC for its charts of these revisions, data included: plot id -> Vega-Lite."""
+    command = ["show"] if list(names) == [WORKSPACE] else ["diff", *names]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "plots", *command, "--json"], check=True, capture_output=True, text=True
+    )
+    plots = json.loads(done.stdout)["data"]
+    return {
+        name.rpartition("::")[2]: drawn["content"]
+        for name, found in plots.items()
+        for drawn in found
+        if drawn["type"] == "vega"
+    }
+
+
+def svg(specification: dict[str, Any]) -> str:
+    """Draw as text that a page can hold."""
+    return str(vl_convert.vegalite_to_svg(specification))
+
+
+def png(specification: dict[str, Any]) -> bytes:
+    """Draw as a picture on white, for pages that take no SVG."""
+    return bytes(vl_convert.vegalite_to_png(specification | {"background": "white"}, scale=1.5))
