@@ -1,6 +1,6 @@
 """Work on several items at once, on threads, and hand the results out in the items' order.
 
-Threads and not processes: Arrow and numpy let go of the interpreter while they parse and check, so threads scale
+Threads and not processes: the parsers and numpy let go of the interpreter while they parse and check, so threads scale
 like processes here, and there is nothing to send, no orphan, and no worker that can be killed alone.
 """
 
