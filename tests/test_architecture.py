@@ -31,10 +31,11 @@ LAYERS = {
     "tables": (),
     "checkpoint": (),
     "adam": (),
-    "kernels": (),
+    "compiler": (),
+    "kernels": ("compiler",),
     "series": (),
     "download": (),
-    "sources": ("download", "series", "settings"),
+    "sources": ("compiler", "download", "series", "settings"),
     "scaling": ("series",),
     "steps": ("series",),
     "splitting": ("series",),
@@ -108,6 +109,10 @@ def has_code(path):
     return path.suffix == ".c" or any(not isinstance(node, ast.Expr) for node in tree(path).body)
 
 
+def constants(path):
+    return {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
+
+
 def entries(stage, *kinds):
     listed = [entry for kind in kinds for entry in DVC["stages"][stage].get(kind, [])]
     return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in listed}
@@ -115,7 +120,7 @@ def entries(stage, *kinds):
 
 def code_of(stage):
     files = closure(f"stages.{stage}")
-    files |= {source for file in files for source in file.parent.glob("*.c")}  # which a module beside it compiles
+    files |= {source for file in files for source in file.parent.glob("*.c") if source.name in constants(file)}
     if ROOT / "recurrent" / "cells" / "__init__.py" in files:  # it imports the cell by its name in params.yaml
         files |= {file for cell in CELLS for file in closure(f"recurrent.cells.{cell.stem}")} - set(CELLS)
         return {"recurrent/cells/${model.cell}.py"} | {name(file) for file in files if has_code(file)}
@@ -183,19 +188,12 @@ def test_a_stage_has_frozen_params_without_defaults_and_its_main_takes_them(stag
 
 @pytest.mark.parametrize("path", [path for path in CODE if path.parent.name == "stages"], ids=name)
 def test_a_stage_never_names_a_system_or_a_cell(path):
-    strings = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
     systems = {PurePosixPath(path).stem for stage in DVC["stages"] for path in entries(stage, "metrics")}
-    assert strings.isdisjoint({*systems, *(cell.stem for cell in CELLS)})
+    assert constants(path).isdisjoint({*systems, *(cell.stem for cell in CELLS)})
 
 
 def test_the_library_names_no_path_of_the_project():
-    texts = {
-        node.value
-        for path in CODE
-        if "recurrent" in path.parts
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Constant)
-    }
+    texts = {text for path in CODE if "recurrent" in path.parts for text in constants(path)}
     assert {text for text in texts if re.match(r"(data|metrics|plots)/", str(text))} == set()
 
 

@@ -15,8 +15,8 @@ from torch import nn
 
 from recurrent import cells, forecaster
 from recurrent.cells import manual
+from recurrent.compiler import COMPILERS
 from recurrent.forecaster import Architecture, Forecaster
-from recurrent.kernels.compiler import COMPILERS
 from recurrent.scaling import Scaler
 
 torch.set_num_threads(1)  # as the stages do; the tensors are small

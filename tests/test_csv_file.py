@@ -12,13 +12,22 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrent.sources import _lines
+from recurrent.sources import _lines, _numbers
 from recurrent.sources._block import BlockParser
 from recurrent.sources.csv_file import CsvError, CsvFile
 
 HEADER = b"x,t\n"
 BLOCK_SIZES = (1, 7, 64, 1 << 21)
 WORKERS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module", params=["compiled", "arrow"], autouse=True)
+def fast_parser(request):
+    """Run every test with the compiled parser, where there is a compiler, and as on a machine without."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "arrow":
+            patch.setattr(_numbers, "library", lambda: None)
+        yield request.param
 
 
 def read(path, *, signal=("x",), target="t", failure_below=0.5, **options):
@@ -284,12 +293,18 @@ def test_fast_and_plain_parser_agree(tmp_path, monkeypatch):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
-def test_the_fast_parser_is_used(tmp_path, monkeypatch):
-    lines = []
-    plain = BlockParser.plain
-    monkeypatch.setattr(BlockParser, "plain", lambda s, b, r: lines.append(b.count(b"\n")) or plain(s, b, r))
+def test_the_fast_parser_is_used(tmp_path, monkeypatch, fast_parser):
+    lines = {"plain": [], "_arrow": []}
+
+    def counted(name, parse):
+        return lambda self, block, real: lines[name].append(block.count(b"\n")) or parse(self, block, real)
+
+    for name in lines:
+        monkeypatch.setattr(BlockParser, name, counted(name, getattr(BlockParser, name)))
+    compiled = fast_parser == "compiled" and _numbers.library() is not None
     read(put(tmp_path, TEXT), block_bytes=10_000)
-    assert lines == [1]
+    assert lines["plain"] == [1]  # the first row, which has a decimal, tried as one of integers before
+    assert lines["_arrow"][0] == 1 and sum(lines["_arrow"][1:]) == (0 if compiled else 9000)
 
 
 def test_progress_is_quiet_off_a_terminal(tmp_path, capfd):

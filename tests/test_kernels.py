@@ -2,10 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from recurrent import cells, kernels
+from recurrent import cells, compiler, kernels
 from recurrent.cells.manual import Cell, loop
-from recurrent.kernels import c_kernel, compiler, memory, numpy_kernel
+from recurrent.kernels import c_kernel, memory, numpy_kernel
 
 CAN_COMPILE = any(map(shutil.which, compiler.COMPILERS))
 LAYERS = {"numpy": numpy_kernel.Layer}
@@ -168,10 +164,10 @@ def test_auto_is_the_fastest_there_is():
 def fresh():
     """Nothing said and nothing loaded yet, before and after."""
     kernels._say.cache_clear()
-    compiler.library.cache_clear()
+    compiler.load.cache_clear()
     yield
     kernels._say.cache_clear()
-    compiler.library.cache_clear()
+    compiler.load.cache_clear()
 
 
 @pytest.mark.parametrize("backend", ["auto", "c"])
@@ -227,7 +223,7 @@ def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path,
     folder = tmp_path / "recurrent"
     (built,) = folder.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
-    compiler.library.cache_clear()
+    compiler.load.cache_clear()
     if harm == "link":
         built.rename(tmp_path / "other.so")
         built.symlink_to(tmp_path / "other.so")
@@ -238,40 +234,6 @@ def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path,
         (folder if harm == "folder" else built).chmod(0o777)
     assert kernels.choose("c") == "numpy"
     assert "another user can write to" in capsys.readouterr().err
-
-
-@needs_compiler
-def test_builds_at_the_same_time_do_not_meet(tmp_path):
-    code = "import compiler; print(compiler.library().rows_of_a_block())"  # without torch, so that they meet
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(compiler.SOURCE.parent)}
-
-    def build(_):
-        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-
-    with ThreadPoolExecutor(3) as pool:
-        runs = [(run.stdout, run.stderr) for run in pool.map(build, range(3))]
-    assert runs == [(f"{compiler.library().rows_of_a_block()}\n", "")] * 3
-    assert len([*(tmp_path / "recurrent").iterdir()]) == 1
-
-
-@needs_compiler
-def test_another_source_or_another_cpu_is_another_file(tmp_path, monkeypatch):
-    names = {compiler._key()}
-    (tmp_path / "other.c").write_bytes(compiler.SOURCE.read_bytes() + b"\n")
-    with monkeypatch.context() as changed:
-        changed.setattr(compiler, "SOURCE", tmp_path / "other.c")
-        names.add(compiler._key())
-    with monkeypatch.context() as changed:
-        changed.setattr(compiler, "FLAGS", ("-O1",))
-        names.add(compiler._key())
-    with monkeypatch.context() as changed:
-        changed.setattr(Path, "read_text", lambda self: "model name: another\n")
-        names.add(compiler._key())
-    assert len(names) == 4
-
-
-def test_no_flag_changes_what_a_number_is():
-    assert not [flag for flag in compiler.FLAGS if "fast-math" in flag or "finite" in flag or "unsafe" in flag]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA: cuDNN's recurrence is untested here")

@@ -10,7 +10,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from recurrent.kernels import c_kernel, compiler, cudnn_kernel, numpy_kernel
+from recurrent import compiler
+from recurrent.kernels import c_kernel, cudnn_kernel, numpy_kernel
 
 
 def choose(backend: str) -> str:
@@ -18,7 +19,7 @@ def choose(backend: str) -> str:
     if backend not in ("auto", "c"):
         return backend
     try:
-        compiler.library()
+        c_kernel.library()
     except compiler.Unavailable as reason:
         _say(f"backend numpy instead of c: {reason}")
         return "numpy"

@@ -3,18 +3,29 @@
 Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step.
 """
 
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from recurrent import compiler
 from recurrent.kernels import memory
-from recurrent.kernels.compiler import library
 
+SOURCE = Path(__file__).with_name("recurrence.c")
+long, pointer = ctypes.c_long, ctypes.c_void_p
+SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c
+    "rows_of_a_block": (),
+    "width_of_gradient": (long,),
+    "height_of_gradient": (long,) * 2,
+    "forward": (long,) * 6 + (pointer,) * 6,
+    "backward": (long,) * 8 + (pointer,) * 11,
+}
 # Gradients are summed within a share of the batch, then over the shares in their order, so that the bits
 # do not depend on the threads; more threads than shares find nothing to do.
 SHARES = 8
@@ -75,6 +86,11 @@ class Layer(torch.autograd.Function):
             flat = d_answers.view(-1, A)
             d_head, d_head_bias = flat.t() @ states.view(-1, H), flat.sum(dim=0)
         return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0], d_head, d_head_bias
+
+
+def library() -> ctypes.CDLL:
+    """Give recurrence.c compiled, or raise compiler.Unavailable."""
+    return compiler.load(SOURCE, **SIGNATURES)
 
 
 def _blocks(x: Tensor) -> int:

@@ -1,7 +1,8 @@
 """Whole lines of a CSV file -> columns of numbers, or the first fault in words.
 
-A block is parsed by Arrow and checked; one that leaves any doubt is read again, line by line, by a plain
-parser. That one is the reference: it decides what a number is and words the faults.
+A block of plain numbers is parsed by `_numbers`, compiled; without a compiler, or in doubt, by Arrow, and checked; one
+that leaves any doubt is read again, line by line, by a plain parser. That one is the reference: it decides what a
+number is and words the faults.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from recurrent.sources import _numbers
 from recurrent.sources._header import NUMBER, shown
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -60,7 +62,19 @@ class BlockParser:
         return self.plain(block, real) if columns is None else Parsed(columns, real)
 
     def _fast(self, block: bytes, real: Flags) -> list[Array] | None:
-        """The wanted columns by Arrow, or None when in doubt."""
+        """The wanted columns, or None when in doubt."""
+        columns = self._compiled(block, real)
+        return self._arrow(block, real) if columns is None else columns
+
+    def _compiled(self, block: bytes, real: Flags) -> list[Array] | None:
+        kind = {name: "r" if r else "i" for name, r in zip(self.wanted, real, strict=True)}
+        columns = _numbers.parse(block, self.delimiter, "".join(kind.get(name, " ") for name in self.columns))
+        if columns is None:
+            return None
+        by_name = dict(zip((name for name in self.columns if name in kind), columns, strict=True))
+        return [by_name[name] for name in self.wanted]
+
+    def _arrow(self, block: bytes, real: Flags) -> list[Array] | None:
         # Arrow drops a byte order mark and reads 0x1F as 31; quotes and NUL are left to the plain parser.
         doubts = (b'"', b"\0") if all(real) else (b'"', b"\0", b"x", b"X")
         if block.startswith(BOM) or any(byte in block for byte in doubts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +70,7 @@ class LineBlocks:
         """Packed bytes read so far, out of `size`."""
         return self.size if self._file.closed else self._file.tell()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Generator[bytes, None, None]:
         checksum = hashlib.md5(usedforsecurity=False)
         with self._file, ThreadPoolExecutor(max_workers=1) as thread:
             with _damage_named():

@@ -1,13 +1,13 @@
 """Work on several items at once, on threads, and hand the results out in the items' order.
 
-Threads and not processes: Arrow and numpy let go of the interpreter while they parse and check, so threads scale
+Threads and not processes: the parsers and numpy let go of the interpreter while they parse and check, so threads scale
 like processes here, and there is nothing to send, no orphan, and no worker that can be killed alone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 AHEAD = 2  # items that wait beside those in work, so that no worker does; more would only cost memory
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Iterator[Result]:
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Generator[Result, None, None]:
     """Yield `work(item)` for each item; errors too come when they would in a plain loop.
 
     Items are drawn in the caller's thread, at most ``workers + AHEAD`` of them beyond the result it waits for.

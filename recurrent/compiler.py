@@ -1,4 +1,4 @@
-"""recurrence.c, compiled for this machine at its first use and kept in the user's cache.
+"""A C file of ours, compiled for this machine at its first use and kept in the user's cache.
 
 Nothing is ever loaded from a place where another user could have written.
 """
@@ -14,29 +14,24 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("recurrence.c")
 COMPILERS = ("cc", "gcc", "clang")
 # never -ffast-math: it would hide a NaN. Contraction is a * b + c in one instruction, with one rounding.
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=gnu11", "-fPIC", "-shared")
 SECONDS = 120  # a compiler that takes longer hangs
 
-long, pointer = ctypes.c_long, ctypes.c_void_p
-SIGNATURES = {  # see recurrence.c
-    "rows_of_a_block": [],
-    "width_of_gradient": [long],
-    "height_of_gradient": [long, long],
-    "forward": [long] * 6 + [pointer] * 6,
-    "backward": [long] * 8 + [pointer] * 11,
-}
-
 
 class Unavailable(Exception):
-    """Why there is no compiled kernel on this machine, in words."""
+    """Why there is no compiled code on this machine, in words."""
 
 
 @cache
-def library() -> ctypes.CDLL:
+def load(source: Path, **signatures: tuple[type, ...]) -> ctypes.CDLL:
     """Compile where that has not been done, and load; its functions let other threads run.
+
+    Parameters
+    ----------
+    source : a C file without includes of its own
+    signatures : the functions and the types of their arguments; each gives a long
 
     Raises
     ------
@@ -44,26 +39,26 @@ def library() -> ctypes.CDLL:
         Without a compiler, where it fails, or where others can write to the cache.
     """
     try:
-        path = _cache_folder() / f"recurrence-{_key()}.so"
+        path = _cache_folder() / f"{source.stem}-{_key(source)}.so"
         if not path.exists():
-            _compile(path)
+            _compile(source, path)
         _require_own(path)
         loaded = ctypes.CDLL(str(path))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise Unavailable(str(error)) from error
-    for name, arguments in SIGNATURES.items():
+    for name, arguments in signatures.items():
         function = getattr(loaded, name)
-        function.argtypes, function.restype = arguments, long
+        function.argtypes, function.restype = arguments, ctypes.c_long
     return loaded
 
 
-def _key() -> str:
+def _key(source: Path) -> str:
     """Name what decides the machine code; -march=native makes it the CPU's own."""
     cpu = [platform.machine(), platform.processor()]
     if (info := Path("/proc/cpuinfo")).exists():
         names = ("model name", "flags", "Features", "CPU part")
         cpu += sorted({line for line in info.read_text().splitlines() if line.startswith(names)})
-    return hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, cpu)).encode()).hexdigest()[:20]
+    return hashlib.sha256(source.read_bytes() + repr((FLAGS, cpu)).encode()).hexdigest()[:20]
 
 
 def _cache_folder() -> Path:
@@ -79,7 +74,7 @@ def _require_own(path: Path) -> None:
         raise Unavailable(f"another user can write to {path}")
 
 
-def _compile(path: Path) -> None:
+def _compile(source: Path, path: Path) -> None:
     """Build under a name of its own, then rename: of several builds at once each leaves a whole file."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
@@ -87,7 +82,7 @@ def _compile(path: Path) -> None:
     handle, temporary = tempfile.mkstemp(suffix=".so", dir=path.parent)
     os.close(handle)
     try:
-        command = [compiler, *FLAGS, "-o", temporary, str(SOURCE)]
+        command = [compiler, *FLAGS, "-o", temporary, str(source)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
             raise Unavailable(f"{compiler} failed: {(done.stderr.strip().splitlines() or ['no message'])[0]}")
