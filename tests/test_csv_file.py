@@ -243,6 +243,22 @@ def test_a_fault_further_down_does_not_overtake(tmp_path, monkeypatch):
         read(path, block_bytes=8, workers=2)
 
 
+def test_a_reader_that_is_left_waits_for_no_thread(tmp_path, monkeypatch):
+    """The garbage collector closes it, perhaps inside a thread that is about to start or to end."""
+    path, waited = put(tmp_path, TEXT), []
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "join", lambda self, timeout=None: waited.append(self.name))
+        blocks = CsvFile(path, signal=("x",), target="t", failure_below=None, workers=2, block_bytes=1000).blocks()
+        next(blocks)
+        left = set(threading.enumerate()) - before
+        del blocks
+    assert waited == [] and len(left) >= 2
+    for thread in left:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in left)
+
+
 def test_reading_twice_gives_the_same(tmp_path):
     source, signal, _ = read(put(tmp_path, TEXT))
     again = np.concatenate([s for s, _ in source.blocks()])

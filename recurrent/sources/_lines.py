@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from recurrent.sources._ordered import threads
+
 # A file without line ends must not be read into memory whole.
 LINE_BYTES = 1 << 24
 DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -72,7 +74,7 @@ class LineBlocks:
 
     def __iter__(self) -> Iterator[bytes]:
         checksum = hashlib.md5(usedforsecurity=False)
-        with self._file, ThreadPoolExecutor(max_workers=1) as thread:
+        with self._file, threads(1) as thread:
             with _damage_named():
                 stream = self._unpacked(checksum, thread)
             rest = b""
@@ -90,7 +92,7 @@ class LineBlocks:
                     raise UnreadableError(f"{found} in {LINE_BYTES} bytes, expected lines that end in \\n")
             if rest:
                 yield rest
-        self.md5 = checksum.hexdigest()
+            self.md5 = thread.submit(checksum.hexdigest).result()  # after all that this thread has been given
 
     def _unpacked(self, checksum: Any, thread: ThreadPoolExecutor) -> Any:
         suffix = self._path.suffix.lower()

@@ -9,12 +9,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2  # items that wait beside those in work, so that no worker does; more would only cost memory
+
+
+@contextmanager
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that at the end finish the work they are at, and no other, on their own.
+
+    Nobody waits for them: what an error leaves behind is closed by the garbage collector, in any thread and inside any
+    call, where to wait for a thread may be to wait for oneself.
+    """
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Iterator[Result]:
@@ -24,8 +39,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: 
     """
     source, ended, pending = iter(items), False, deque[Future[Result]]()
     late: Exception | None = None  # of the source: the results of the items before it go first
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="parser")
-    try:
+    with threads(workers) as pool:
         while pending or not ended:
             while not ended and len(pending) <= workers + AHEAD:
                 try:
@@ -38,5 +52,3 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: 
                 yield pending.popleft().result()
         if late:
             raise late
-    finally:
-        pool.shutdown(cancel_futures=True)  # an error or Ctrl-C waits for the blocks in work, not for those in line
