@@ -243,20 +243,15 @@ def test_a_fault_further_down_does_not_overtake(tmp_path, monkeypatch):
         read(path, block_bytes=8, workers=2)
 
 
-def test_a_reader_that_is_left_waits_for_no_thread(tmp_path, monkeypatch):
-    """The garbage collector closes it, perhaps inside a thread that is about to start or to end."""
-    path, waited = put(tmp_path, TEXT), []
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("bad", [b"first,2\n", b"1,99\n", b"\n1,2\n"])
+def test_a_fault_leaves_no_thread_to_the_garbage_collector(tmp_path, bad, workers):
     before = set(threading.enumerate())
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "join", lambda self, timeout=None: waited.append(self.name))
-        blocks = CsvFile(path, signal=("x",), target="t", failure_below=None, workers=2, block_bytes=1000).blocks()
-        next(blocks)
-        left = set(threading.enumerate()) - before
-        del blocks
-    assert waited == [] and len(left) >= 2
-    for thread in left:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in left)
+    path = put(tmp_path, HEADER + b"1,2\n" * 9 + bad + b"1,2\n" * 99)
+    with pytest.raises(CsvError) as refusal:
+        read(path, block_bytes=8, workers=workers)
+    assert refusal.tb is not None  # which holds every frame, and what is not closed in them
+    assert set(threading.enumerate()) <= before
 
 
 def test_reading_twice_gives_the_same(tmp_path):

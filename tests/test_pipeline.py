@@ -248,6 +248,6 @@ def test_the_checkpoint_belongs_to_the_backend_in_use_and_the_c_source(home, mon
 
 @pytest.mark.parametrize("backend", ["reference", "numpy", "auto"])
 def test_the_outcome_tells_the_backend_in_use(home, backend):
-    made, _ = remake("train", {"train.backend": backend})
+    made, *_ = remake("train", {"train.backend": backend})
     outcome = next(json.loads(content) for path, content in made.items() if path.endswith("training.json"))
     assert outcome["backend"] == {"auto": choose("auto")}.get(backend, backend)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-
-from recurrent.sources._ordered import threads
 
 # A file without line ends must not be read into memory whole.
 LINE_BYTES = 1 << 24
@@ -72,9 +70,9 @@ class LineBlocks:
         """Packed bytes read so far, out of `size`."""
         return self.size if self._file.closed else self._file.tell()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Generator[bytes, None, None]:
         checksum = hashlib.md5(usedforsecurity=False)
-        with self._file, threads(1) as thread:
+        with self._file, ThreadPoolExecutor(max_workers=1) as thread:
             with _damage_named():
                 stream = self._unpacked(checksum, thread)
             rest = b""
@@ -92,7 +90,7 @@ class LineBlocks:
                     raise UnreadableError(f"{found} in {LINE_BYTES} bytes, expected lines that end in \\n")
             if rest:
                 yield rest
-            self.md5 = thread.submit(checksum.hexdigest).result()  # after all that this thread has been given
+        self.md5 = checksum.hexdigest()
 
     def _unpacked(self, checksum: Any, thread: ThreadPoolExecutor) -> Any:
         suffix = self._path.suffix.lower()

@@ -7,9 +7,8 @@ like processes here, and there is nothing to send, no orphan, and no worker that
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,28 +17,15 @@ Result = TypeVar("Result")
 AHEAD = 2  # items that wait beside those in work, so that no worker does; more would only cost memory
 
 
-@contextmanager
-def threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that at the end finish the work they are at, and no other, on their own.
-
-    Nobody waits for them: what an error leaves behind is closed by the garbage collector, in any thread and inside any
-    call, where to wait for a thread may be to wait for oneself.
-    """
-    pool = ThreadPoolExecutor(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Iterator[Result]:
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Generator[Result, None, None]:
     """Yield `work(item)` for each item; errors too come when they would in a plain loop.
 
     Items are drawn in the caller's thread, at most ``workers + AHEAD`` of them beyond the result it waits for.
     """
     source, ended, pending = iter(items), False, deque[Future[Result]]()
     late: Exception | None = None  # of the source: the results of the items before it go first
-    with threads(workers) as pool:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="parser")
+    try:
         while pending or not ended:
             while not ended and len(pending) <= workers + AHEAD:
                 try:
@@ -52,3 +38,5 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: 
                 yield pending.popleft().result()
         if late:
             raise late
+    finally:
+        pool.shutdown(cancel_futures=True)  # an error or Ctrl-C waits for the blocks in work, not for those in line
