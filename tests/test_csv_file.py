@@ -243,6 +243,17 @@ def test_a_fault_further_down_does_not_overtake(tmp_path, monkeypatch):
         read(path, block_bytes=8, workers=2)
 
 
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("bad", [b"first,2\n", b"1,99\n", b"\n1,2\n"])
+def test_a_fault_leaves_no_thread_to_the_garbage_collector(tmp_path, bad, workers):
+    before = set(threading.enumerate())
+    path = put(tmp_path, HEADER + b"1,2\n" * 9 + bad + b"1,2\n" * 99)
+    with pytest.raises(CsvError) as refusal:
+        read(path, block_bytes=8, workers=workers)
+    assert refusal.tb is not None  # which holds every frame, and what is not closed in them
+    assert set(threading.enumerate()) <= before
+
+
 def test_reading_twice_gives_the_same(tmp_path):
     source, signal, _ = read(put(tmp_path, TEXT))
     again = np.concatenate([s for s, _ in source.blocks()])
