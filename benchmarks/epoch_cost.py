@@ -10,15 +10,15 @@ import argparse
 import json
 import re
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from recurrent import forecaster, params
+from recurrent import params
 from recurrent.settings import Settings
-from recurrent.training import Trainer, fit_scalers
+from recurrent.training import Trainer, untrained
 from recurrent.windowing import Windows
 
 EPOCHS = 3  # that are measured
@@ -28,7 +28,7 @@ def measure(windows: Path, settings: Settings, epochs: int = EPOCHS) -> dict[str
     """Train for some epochs: {"seconds": of one epoch, "megabytes": peak of this process}."""
     torch.set_num_threads(settings.train.threads)
     data = Windows.open(windows)
-    network = forecaster.build(**asdict(settings.model), scalers=fit_scalers(data), seed=settings.seed)
+    network = untrained(settings.model, data, seed=settings.seed, backend=settings.train.backend)
     knobs = replace(settings.train, max_epochs=epochs + 1, target_delta=0.0, patience=epochs + 1)
     times = [time.perf_counter()]
     for _ in Trainer(network, data, knobs, seed=settings.seed).epochs():

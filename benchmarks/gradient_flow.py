@@ -47,7 +47,8 @@ def flow(network: Forecaster, windows: Windows) -> Floats:
     """Median of `norms` over windows of validation as shares of lag 0, (T,)."""
     part = windows.parts["validation"]
     chosen = np.unique(np.linspace(0, part.windows - 1, WINDOWS).astype(np.int64))
-    of_TB = norms(network, *windows.cut("validation", chosen))
+    batch = windows.cut("validation", chosen)
+    of_TB = norms(network, batch.signal, batch.labels)
     return np.asarray(np.median(of_TB / of_TB[0], axis=1))
 
 

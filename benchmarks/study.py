@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from dvc.api import DVCFileSystem
 
 from benchmarks import experiments, gradient_flow, study_figures
 from benchmarks.readme import ROOT, fill
-from recurrent import forecaster, params
+from recurrent import params
 from recurrent.forecaster import Forecaster
 from recurrent.settings import Settings
 from recurrent.tables import read_csv
-from recurrent.training import fit_scalers
+from recurrent.training import untrained
 from recurrent.windowing import Windows
 
 SEQ_LENS, CELLS, SEEDS = (25, 50, 100, 200, 400), ("manual", "rnn", "gru", "lstm"), (0, 1, 2)
@@ -114,7 +114,7 @@ def measure(result: Result, kept: Path) -> Measured:
             command = ["-m", "benchmarks.epoch_cost", str(folder / "windows"), "--params", str(folder / "params.yaml")]
             done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
             settings, windows = params.read(folder / "params.yaml", Settings), Windows.open(folder / "windows")
-            first = forecaster.build(**asdict(settings.model), scalers=fit_scalers(windows), seed=settings.seed)
+            first = untrained(settings.model, windows, seed=settings.seed)
             flows = [
                 gradient_flow.flow(network, windows).tolist()
                 for network in (Forecaster.load(folder / "forecaster.safetensors"), first)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recurrent.adam import Adam
-from recurrent.forecaster import Architecture, Forecaster, as_tensor
+from recurrent.forecaster import Architecture, Forecaster, as_tensor, build
 from recurrent.scaling import Scaler
 from recurrent.settings import Model, Train
 from recurrent.steps import BLOCK_ROWS
@@ -102,6 +102,11 @@ def architecture(model: Model, windows: Windows) -> Architecture:
         answer=model.answer,
         classes=classes,
     )
+
+
+def untrained(model: Model, windows: Windows, *, seed: int, backend: str = "reference") -> Forecaster:
+    """Make the network that is trained on these windows, before its first step."""
+    return build(architecture(model, windows), fit_scalers(windows), seed=seed, backend=backend)
 
 
 class Trainer:

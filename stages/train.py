@@ -16,7 +16,7 @@ import stages
 from recurrent import checkpoint, forecaster, settings
 from recurrent.history import narrate, outcome, record
 from recurrent.tables import write_json
-from recurrent.training import Trainer, architecture, fit_scalers
+from recurrent.training import Trainer, untrained
 from recurrent.windowing import Windows
 
 # DVC clears outputs before a stage runs, so what must outlive a kill lies elsewhere; DVC_ROOT is
@@ -58,8 +58,8 @@ def _train(
     params: Params, data: Windows, split: int, member: int, model: Path, history: Path
 ) -> tuple[dict[str, Any], checkpoint.Checkpoint]:
     """Train one network, or go on with it; say how it ended and where its state lies."""
-    seed, backend = params.seed + 1009 * split + 100003 * member, params.train.backend
-    network = forecaster.build(architecture(params.model, data), fit_scalers(data), seed=seed, backend=backend)
+    seed = params.seed + 1009 * split + 100003 * member
+    network = untrained(params.model, data, seed=seed, backend=params.train.backend)
     trainer = Trainer(network, data, params.train, seed=seed)
     saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, [split, member], network.backend))
     if state := saved.load():

@@ -96,7 +96,8 @@ def data():
 
 def build(cell, num_layers=1):
     scalers = (Scaler((0.0,), (1.0,)), Scaler((0.0,), (1.0,)))
-    return forecaster.build(cell=cell, hidden_size=5, num_layers=num_layers, scalers=scalers, seed=0)
+    architecture = forecaster.Architecture(cell, input_size=1, hidden_size=5, num_layers=num_layers, output_size=1)
+    return forecaster.build(architecture, scalers, seed=0)
 
 
 @pytest.mark.parametrize("cell", ["manual", "rnn"])
