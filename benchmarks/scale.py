@@ -1,4 +1,4 @@
-"""A long recording through simulate, ingest and window: time, rows/s, peak memory and disk of each stage.
+"""A long recording through simulate, ingest, window and one epoch of train: time, rows/s, peak memory, disk.
 
     python -m benchmarks.scale --rows 150000000 [--table README.md]
 
@@ -40,18 +40,23 @@ def size(path: Path) -> float:
 
 
 def measure(rows: int) -> str:
-    """Markdown table of the three stages."""
+    """Markdown table of the stages."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     rate = rows / SECONDS_A_CYCLE / settings["simulate"]["cycles"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = folder / "params.yaml"
-        params.write_text(yaml.safe_dump(change(settings, "simulate.sample_rate", rate)))
-        csv, series, windows = folder / "recording.csv", folder / "series", folder / "windows"
+        settings = change(change(settings, "simulate.sample_rate", rate), "train.max_epochs", 1)
+        params.write_text(yaml.safe_dump(settings))
+        csv, series, windows, model = (folder / part for part in ("recording.csv", "series", "windows", "model"))
         runs = {
             "simulate": (*stage("simulate", params, csv), size(csv)),
             "ingest": (*stage("ingest", params, csv, series), size(series)),
             "window": (*stage("window", params, series, windows), size(windows)),
+            "train, one epoch": (
+                *stage("train", params, windows, model / "forecaster.safetensors", folder / "history.csv"),
+                size(model),
+            ),
         }
         target = series / "target.npy"
         count = (target.stat().st_size - 128) // 8
