@@ -1,6 +1,6 @@
 """The pipeline from end to end against one plain script that does the same work (benchmarks/textbook.py).
 
-    python -m benchmarks.pipeline [--epochs 8] [--rounds 3] [--json FILE] [--picture docs/benchmarks/pipeline.png]
+    python -m benchmarks.pipeline [--epochs 45] [--rounds 3] [--json FILE] [--picture docs/benchmarks/pipeline.png]
 
 From a simulated recording to the error on the test part, with a fixed number of epochs, in turn. Ours is timed from
 outside, stage by stage, each a process with its own start; the script is one process. Its `start` is its imports.
@@ -108,7 +108,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 def main() -> None:
     """Measure, print a table, write JSON and the picture where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=45)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="of the first round")
     parser.add_argument("--json", type=Path)
