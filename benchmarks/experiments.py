@@ -18,6 +18,10 @@ Overrides = Mapping[str, Any]  # dotted key of params.yaml -> value
 DVC = (sys.executable, "-m", "dvc")
 
 
+# of the earthquake; DVC tells of every system's metrics, too
+FILES = {"params": "params.yaml", "metrics": "metrics/quake.json"}
+
+
 class StudyError(RuntimeError):
     """An experiment failed, or another one has its name."""
 
@@ -49,16 +53,17 @@ def known() -> dict[str, Experiment]:
         for about in baseline["experiments"] or []:
             executor, revision = about["executor"] or {}, about["revs"][0]
             data = revision["data"] or {}
-            params, metrics = (_merged(data.get(kind) or {}) for kind in ("params", "metrics"))
+            params, metrics = (_content(data.get(kind) or {}, file) for kind, file in FILES.items())
             pid = (executor.get("local") or {}).get("pid")
             state = executor.get("state") or "success"
             found[about["name"]] = Experiment(about["name"], state, pid, revision["rev"], params, metrics)
     return found
 
 
-def _merged(files: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the files' contents together; one that cannot be read yet, while it is being made, is left out."""
-    return {key: value for file in files.values() for key, value in (file.get("data") or {}).items()}
+def _content(files: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Give what the file holds; nothing where it cannot be read yet, while it is being made."""
+    found: dict[str, Any] = (files.get(name) or {}).get("data") or {}
+    return found
 
 
 def alive(pid: int | None) -> bool:
