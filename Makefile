@@ -39,7 +39,7 @@ compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=lon
 
 bench: install ## measurements against the peers -> docs/benchmarks.md
 	mkdir -p docs/benchmarks
-	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --png docs/benchmarks/recurrence.png
+	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --picture docs/benchmarks/recurrence.png
 	$(BIN)/python -m benchmarks.ingest --json docs/benchmarks/ingest.json --picture docs/benchmarks/ingest.png
 	$(BIN)/python -m benchmarks.pipeline --json docs/benchmarks/pipeline.json --picture docs/benchmarks/pipeline.png
 	$(BIN)/python -m benchmarks.summary

@@ -9,7 +9,6 @@ polars and duckdb are optional: `pip install polars duckdb`, the group `bench` o
 
 import argparse
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks import _outcome
 from benchmarks.repeat import ROOT, change
 from benchmarks.scale import SECONDS_A_CYCLE, stage
 
@@ -194,16 +194,9 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
             "values_unlike_ours": {tool: different(folder / tool, folder / "ours_1") for tool in tools},
             "silently_lost_rows": lost_rows(tools, folder),
             "stray_quote_rows": STRAY_ROWS,
-            "cpu": cpu(),
+            "cpu": _outcome.cpu(),
             "versions": {name: version(name) for name in packages if name not in missing},
         }
-
-
-def cpu() -> str:
-    """Name the processor and count its cores."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    return f"{model}, {os.cpu_count()} cores"
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
@@ -220,7 +213,6 @@ def draw(results: dict[str, Any], path: Path) -> None:
     memory.barh(labels, [results["peak_rss_mb"][tool] for tool in tools], color=colours)
     memory.set(xlabel="peak memory, MB (shorter is better)", title=results["cpu"])
     speed.invert_yaxis()
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
@@ -229,8 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000, help="about; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path)
+    _outcome.add_arguments(parser)
     parser.add_argument("--tool", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.tool:
@@ -243,10 +234,7 @@ def main() -> None:
         ratio, peak = results[f"{tool}_vs_pandas"], results["peak_rss_mb"][tool]
         unlike, lost = results["values_unlike_ours"][tool], results["silently_lost_rows"][tool]
         print(f"| {tool} | {speed / 1e6:.1f} | {ratio:.2f} | {peak:.0f} MB | {unlike} | {lost} |")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
-    if arguments.picture:
-        draw(results, arguments.picture)
+    _outcome.keep(results, arguments, draw)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.ingest import cpu
+from benchmarks import _outcome
 from benchmarks.repeat import ROOT, change
 from benchmarks.scale import stage
 
@@ -81,7 +81,7 @@ def measure(epochs: int, rounds: int, seed: int) -> dict[str, Any]:
         "mean_delta": {who: [run["mean_delta"] for run in both] for who, both in runs.items()},
         "epochs": epochs,
         "test_windows": runs["ours"][0]["windows"],
-        "cpu": cpu(),
+        "cpu": _outcome.cpu(),
         "versions": {name: version(name) for name in ("torch", "numpy", "pandas")},
     }
 
@@ -101,7 +101,6 @@ def draw(results: dict[str, Any], path: Path) -> None:
     axes.set(xlabel=f"seconds for {results['epochs']} epochs (shorter is better)", title=results["cpu"])
     axes.invert_yaxis()
     axes.legend(frameon=False, ncols=len(STAGES), loc="upper center", bbox_to_anchor=(0.5, -0.3))
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
@@ -111,8 +110,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=45)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="of the first round")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path)
+    _outcome.add_arguments(parser)
     arguments = parser.parse_args()
     results = measure(arguments.epochs, arguments.rounds, arguments.seed)
     print("| seconds | " + " | ".join(STAGES) + " | total | mean delta on test |")
@@ -122,10 +120,7 @@ def main() -> None:
         cells = [f"{value:.2f}" for value in (*seconds.values(), results["total_seconds"][who])]
         print(f"| {who} | {' | '.join(cells)} | {np.mean(deltas):.1%} ({min(deltas):.1%} to {max(deltas):.1%}) |")
     print(f"the plain script takes {results['textbook_vs_ours']:.2f} times as long")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
-    if arguments.picture:
-        draw(results, arguments.picture)
+    _outcome.keep(results, arguments, draw)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The manual cell's backends against nn.RNN and the textbook loop: training steps and inference, in one process.
 
-    python -m benchmarks.recurrence [--json FILE] [--png FILE] [--rounds N] [--quick]
+    python -m benchmarks.recurrence [--json FILE] [--picture FILE] [--rounds N] [--quick]
 
 Forward, backward and Adam, a linear head included; 1 feature, 1 thread, float32, in turn. For each shape the median of
 the rounds, in seconds of the processor, which neighbours on the machine disturb less than those of the clock; over the
@@ -8,7 +8,6 @@ shapes the geometric mean of the peer's time over the backend's. nn.LSTM and nn.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from itertools import product
@@ -19,6 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from benchmarks import _outcome
 from recurrent import cells
 from recurrent.adam import Adam
 
@@ -122,21 +122,13 @@ def draw(result: dict, path: Path) -> None:
     axes.set(xlabel="hidden size, batch, sequence", ylabel="times as fast as nn.RNN")
     axes.set_title(f"A training step, one thread, {result['cpu']}")
     axes.legend(frameon=False, ncols=4)
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})
-
-
-def cpu() -> str:
-    """Name the processor as the kernel does."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def main() -> None:
     """Measure, print a table, write JSON and a picture where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--png", type=Path, help="such as docs/benchmarks/recurrence.png")
+    _outcome.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--quick", action="store_true", help="the shortest sequences only")
     arguments = parser.parse_args()
@@ -154,14 +146,15 @@ def main() -> None:
             + f" ms; c at {row['share_of_peak']['c']:.0%} of the peak",
             flush=True,
         )
-    result = summary(rows) | {"gemm_gflops": best / 1e9, "rounds": arguments.rounds, "cells": rows, "cpu": cpu()}
+    result = summary(rows) | {
+        "gemm_gflops": best / 1e9,
+        "rounds": arguments.rounds,
+        "cells": rows,
+        "cpu": _outcome.cpu(),
+    }
     result["versions"] = {"torch": torch.__version__, "numpy": np.__version__}
     print("\n".join(f"{name:<32} {value:.2f}" for name, value in result.items() if isinstance(value, float)))
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    if arguments.png:
-        draw(result, arguments.png)
+    _outcome.keep(result, arguments, draw)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
 import importlib
 import inspect
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import processes
 import pytest
+from processes import finish
 
 import stages
 
@@ -19,17 +19,7 @@ STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
 
 
 def start(stage, *words, cwd=ROOT, **more):
-    command, pipe = [sys.executable, "-m", f"stages.{stage}", *map(str, words)], subprocess.PIPE
-    environment = {name: os.environ[name] for name in os.environ if name not in ("TRACEBACK", "PYTHONPATH")} | more
-    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)
-
-
-def finish(process):
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    return process.returncode, out, err
+    return processes.start(stage, words, cwd=cwd, without=("TRACEBACK",), **more)
 
 
 def write_params(folder, old, new):

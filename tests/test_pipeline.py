@@ -2,20 +2,19 @@
 
 import importlib
 import json
-import os
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import processes
 import pytest
 import torch
 import yaml
+from processes import finish
 
 import stages
 from recurrent import params
@@ -87,17 +86,7 @@ def arguments(stage, csv=SHIPPED["ingest.csv"]):
 
 def start(home, stage):
     """Start the command line of dvc.yaml in a process of its own."""
-    command, pipe = [sys.executable, "-m", f"stages.{stage}", *arguments(stage)], subprocess.PIPE
-    environment = {name: value for name, value in os.environ.items() if name not in ("DVC_ROOT", "PYTHONPATH")}
-    return subprocess.Popen(command, cwd=home, env=environment, stdout=pipe, stderr=pipe, text=True)
-
-
-def finish(process):
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    return process.returncode, out, err
+    return processes.start(stage, arguments(stage), cwd=home, without=("DVC_ROOT",))
 
 
 def outs(stage):
