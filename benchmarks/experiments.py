@@ -12,10 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Overrides = Mapping[str, Any]  # dotted key of params.yaml -> value
 DVC = (sys.executable, "-m", "dvc")
+TRIES = 3  # to start workers
+
+
+def environment() -> dict[str, str]:
+    """Give the environment with this interpreter's programs first: a worker calls `dvc`, and a stage `python`."""
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return {**os.environ, "PATH": os.pathsep.join(places)}
 
 
 # of the earthquake; DVC tells of every system's metrics, too
@@ -40,7 +48,7 @@ class Experiment:
 
 def dvc(*arguments: str) -> str:
     """Run a command of DVC; what it prints to standard output."""
-    done = subprocess.run([*DVC, *arguments], capture_output=True, text=True)
+    done = subprocess.run([*DVC, *arguments], capture_output=True, text=True, env=environment())
     if done.returncode:
         raise StudyError(f"dvc {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -123,7 +131,7 @@ def run(
     """
     if queued := enqueue(plan, known()):
         say(f"{len(queued)} of {len(plan)} experiments are queued")
-    finished = -1
+    finished, tries = -1, 0
     while True:
         found = known()
         states = [found[name].state for name in plan if name in found]
@@ -132,17 +140,24 @@ def run(
         if states.count("success") > finished:
             finished = states.count("success")
             say(f"{finished} of {len(plan)} experiments are finished")
+            tries = 0
         if finished == len(plan):
             return {name: found[name] for name in plan}
-        if "queued" in states and idle():
+        if "running" in states:
+            tries = 0
+        elif "queued" in states and idle():
+            if tries == TRIES:
+                raise StudyError("no worker stays alive; `dvc queue start --verbose` says why")
             start(at_once)
+            tries += 1
         time.sleep(pause)
 
 
 def start(jobs: int) -> None:
     """Start workers that outlive this process; they would keep a pipe open, and us waiting, to their end."""
     command, nowhere = [*DVC, "queue", "start", "--jobs", str(jobs)], subprocess.DEVNULL
-    subprocess.run(command, check=True, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
+    quiet = {"stdin": nowhere, "stdout": nowhere, "stderr": nowhere}
+    subprocess.run(command, check=True, **quiet, start_new_session=True, env=environment())
 
 
 def idle() -> bool:

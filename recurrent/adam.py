@@ -3,6 +3,7 @@
 Equal to torch.optim.Adam to rounding; that one imports torch's compiler, which takes most of a second at every start.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,10 +29,16 @@ class Adam:
             weight.grad = None
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Change every weight by about `learning_rate` at most; one without a gradient has a gradient of 0."""
+    def step(self, learning_rate: float, *, clip: float = math.inf) -> float:
+        """Change every weight by about `learning_rate` at most; one without a gradient has a gradient of 0.
+
+        A gradient of a larger norm than `clip` is scaled down to it (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013,
+        arXiv:1211.5063). Returns its norm before that.
+        """
         whole = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self.weights]
         gradient = torch.cat([part.flatten() for part in whole])
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in whole]))
+        gradient.mul_(torch.clamp(clip / (norm + 1e-6), max=1.0))
         if self.weight_decay:
             gradient.add_(torch.cat([weight.flatten() for weight in self.weights]), alpha=self.weight_decay)
         self.steps += 1
@@ -42,6 +49,7 @@ class Adam:
         change = torch.div(self.mean, spread, out=gradient).mul_(-learning_rate / (1 - DECAY**done))
         for weight, part in zip(self.weights, torch.split(change, [w.numel() for w in self.weights]), strict=True):
             weight.add_(part.view_as(weight))
+        return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
         """Give what the next step depends on, besides weights and gradients."""

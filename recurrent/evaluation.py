@@ -5,7 +5,7 @@ several series): then every score is the mean over the splits, with its spread b
 Legend of shapes: N windows, B windows of a batch, T steps, D features, A answers, K targets, C classes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recurrent import baselines, metrics
-from recurrent.series import Array
+from recurrent.prediction import Model
 from recurrent.splitting import PARTS
 from recurrent.windowing import Windows
 
 Floats = npt.NDArray[np.float64]
-Model = Callable[[Array, Array | None], Array]  # signal (B, T, D), lengths (B,) or None -> answers (B, A, K)
 Scores = dict[str, float]
 
 

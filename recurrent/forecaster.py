@@ -1,39 +1,18 @@
-"""A recurrent cell and a linear head; with its scalers, in one file that is data and not code.
+"""A recurrent cell and a linear head, between scalers.
 
 Legend of shapes: B batch, T steps, D features, H hidden_size, K targets.
 """
 
-import json
-import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recurrent import cells
+from recurrent.saved import Architecture, Saved
 from recurrent.scaling import Scaler
 from recurrent.series import Array
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What must be known to build a forecaster before its weights are loaded."""
-
-    cell: str
-    input_size: int
-    hidden_size: int
-    num_layers: int
-    output_size: int
-    input: str = "values"  # multi_hot, embedding: the signal is the index of a word
-    vocabulary: int = 0  # words, where the signal is an index
-    embedding_size: int = 0
-    dropout: float = 0.0  # of an embedding and of the states that the head reads
-    answer: str = "every"  # step, or one answer from the last state or the mean of all
-    classes: int = 0  # 0: the answer is a quantity
 
 
 class Forecaster(nn.Module):
@@ -116,45 +95,20 @@ class Forecaster(nn.Module):
         return self.target_scaler.inverse(answers_BAK.numpy())
 
     def save(self, path: Path) -> None:
-        """Write weights, architecture and scalers as safetensors; nothing in it is ever executed."""
-        about = {
-            "architecture": asdict(self.architecture),
-            "signal_scaler": asdict(self.signal_scaler),
-            "target_scaler": asdict(self.target_scaler),
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        # one entry only: safetensors writes several in an order that changes from run to run
-        save_file(self.state_dict(), temporary, metadata={"forecaster": json.dumps(about, sort_keys=True)})
-        os.replace(temporary, path)
+        """Write weights, architecture and scalers to a file."""
+        weights = {name: weight.numpy() for name, weight in self.state_dict().items()}
+        Saved(self.architecture, self.signal_scaler, self.target_scaler, weights).write(path)
 
     @classmethod
     def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":
         """Read what `save` wrote; ValueError where the file is not such a one."""
+        saved = Saved.read(path)
         try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {})["forecaster"])
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            scalers = [Scaler(**{k: tuple(v) for k, v in about[s].items()}) for s in ("signal_scaler", "target_scaler")]
-            forecaster = cls(Architecture(**about["architecture"]), *scalers, backend=backend)
-            forecaster.load_state_dict(weights)
-        except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError) as error:
+            forecaster = cls(saved.architecture, saved.signal_scaler, saved.target_scaler, backend=backend)
+            forecaster.load_state_dict({name: as_tensor(weight) for name, weight in saved.weights.items()})
+        except (ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
         return forecaster
-
-
-def place(model: Path, split: int, member: int) -> Path:
-    """Where the network of this split and member lies: the first at `model`, the others beside it."""
-    return model if split == member == 0 else model.with_stem(f"{model.stem}-{split}-{member}")
-
-
-def places(model: Path, splits: int) -> "list[list[Path]]":
-    """All networks: for each split, those of its members, in order."""
-    found: list[list[Path]] = []
-    for split in range(splits):
-        members = len(list(model.parent.glob(f"{model.stem}-{split}-*{model.suffix}"))) + (split == 0)
-        found.append([place(model, split, member) for member in range(members)])
-    return found
 
 
 def build(

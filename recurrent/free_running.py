@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.evaluation import Model
+from recurrent.prediction import Model
 from recurrent.windowing import Windows
 
 Floats = npt.NDArray[np.float64]

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from recurrent.adam import Adam
-from recurrent.forecaster import Architecture, Forecaster, as_tensor, build
+from recurrent.forecaster import Forecaster, as_tensor, build
+from recurrent.saved import Architecture
 from recurrent.scaling import Scaler
 from recurrent.settings import Model, Train
 from recurrent.steps import BLOCK_ROWS
@@ -185,8 +186,7 @@ class Trainer:
             loss, answers_BAK = self._loss(batch)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            norms.append(float(nn.utils.clip_grad_norm_(self.forecaster.parameters(), self.settings.gradient_clip)))
-            self.optimizer.step(rate)
+            norms.append(self.optimizer.step(rate, clip=self.settings.gradient_clip))
             train.add(float(loss.detach()), answers_BAK.detach(), batch)
         validation = _Tally(self.forecaster)
         self.forecaster.eval()

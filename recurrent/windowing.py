@@ -66,8 +66,8 @@ class Part:
         if self.whole:
             lengths = np.minimum(end - begin - self.horizon, self.seq_len)
             return end - self.horizon - lengths, lengths
-        nth = numbers - np.r_[0, self._ends][stretch]
-        return begin + nth * self.stride, np.full(len(numbers), self.seq_len)
+        before = np.where(stretch > 0, self._ends[stretch - 1], 0)
+        return begin + (numbers - before) * self.stride, np.full(len(numbers), self.seq_len)
 
     def describe(self) -> dict[str, int]:
         """Say for meta.json what the part holds, and how many windows of its last batch are real."""
@@ -171,9 +171,13 @@ class Windows:
         first_B, lengths_B = part.where(numbers)
         longest = int(lengths_B.max())
         ragged = None if (lengths_B == longest).all() else lengths_B
-        steps_BT = first_B[:, None] + np.minimum(np.arange(longest), lengths_B[:, None] - 1)
-        signal_BTD, asked_BA = self.steps.signal[steps_BT], steps_BT if every else steps_BT[:, -1:]
-        labels_BAK = self.steps.target[asked_BA + part.horizon]
+        steps_BT = first_B[:, None] + np.arange(longest)
+        if ragged is not None:
+            steps_BT = np.minimum(steps_BT, (first_B + lengths_B - 1)[:, None])
+        asked_BA = steps_BT if every else steps_BT[:, -1:]
+        # take is faster than indexing, and a plain array than a map of one
+        signal_BTD = np.asarray(self.steps.signal).take(steps_BT, axis=0)
+        labels_BAK = np.asarray(self.steps.target).take(asked_BA + part.horizon, axis=0)
         real = len(numbers) if real is None else real
         if not (self.meta["relative"] or self.meta["difference"]):
             return Batch(signal_BTD, labels_BAK, ragged, real)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 import stages
-from recurrent import free_running, settings
+from recurrent import free_running, prediction, settings
 from recurrent.evaluation import describe, judge, report, rows, sheets, verdict
-from recurrent.forecaster import Forecaster, places
+from recurrent.saved import places
 from recurrent.tables import write_csv, write_excel, write_json
 from recurrent.windowing import Windows
 
@@ -23,9 +21,11 @@ class Params:
 
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
-    torch.set_num_threads(params.train.threads)
-    data, knobs, backend = Windows.open(windows), params.evaluate, params.train.backend
-    networks = [[Forecaster.load(p, backend=backend).predict for p in own] for own in places(model, len(data.splits))]
+    data, knobs, train = Windows.open(windows), params.evaluate, params.train
+    networks = [
+        [prediction.load(path, backend=train.backend, threads=train.threads) for path in own]
+        for own in places(model, len(data.splits))
+    ]
     judged = [
         judge(split, own, ridge_penalties=knobs.ridge_penalties, moving_average=knobs.moving_average)
         for split, own in zip(data.splits, networks, strict=True)

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 import stages
-from recurrent import checkpoint, forecaster, settings
+from recurrent import checkpoint, settings
 from recurrent.history import narrate, outcome, record
+from recurrent.saved import place
 from recurrent.tables import write_json
 from recurrent.training import Trainer, untrained
 from recurrent.windowing import Windows
@@ -46,7 +47,7 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
         if len(runs) > 1:
             print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
         log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
-        ending, state = _train(params, splits[split], split, member, forecaster.place(model, split, member), log)
+        ending, state = _train(params, splits[split], split, member, place(model, split, member), log)
         endings.append(ending)
         states.append(state)
     for state in states:  # not before: a run that is killed trains no network twice

@@ -16,7 +16,8 @@ from torch import nn
 from recurrent import cells, forecaster
 from recurrent.cells import manual
 from recurrent.compiler import COMPILERS
-from recurrent.forecaster import Architecture, Forecaster
+from recurrent.forecaster import Forecaster
+from recurrent.saved import Architecture
 from recurrent.scaling import Scaler
 
 torch.set_num_threads(1)  # as the stages do; the tensors are small

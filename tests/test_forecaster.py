@@ -6,7 +6,8 @@ import torch
 from small_windows import cut, write_series
 
 from recurrent import forecaster
-from recurrent.forecaster import Architecture, Forecaster, place, places
+from recurrent.forecaster import Forecaster
+from recurrent.saved import Architecture, place, places
 from recurrent.scaling import Scaler
 from recurrent.settings import Model
 from recurrent.system_settings import Model as AnyModel

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from recurrent import cells, compiler, kernels
+from recurrent import cells, compiler
 from recurrent.cells.manual import Cell, loop
-from recurrent.kernels import c_kernel, memory, numpy_kernel
+from recurrent.kernels import c_kernel, dispatch, memory, numpy_kernel
 
 CAN_COMPILE = any(map(shutil.which, compiler.COMPILERS))
 LAYERS = {"numpy": numpy_kernel.Layer}
@@ -100,6 +100,18 @@ def test_the_gradients_of_numpy_are_right_by_finite_differences(start):
 
 
 @needs_compiler
+@pytest.mark.parametrize("backend", LAYERS)
+def test_gradients_share_no_memory(backend):
+    clipped = []
+    for name in (backend, "reference"):
+        model, head = cell(name, 2, 7), torch.nn.Linear(7, 1)
+        torch.nn.init.ones_(head.weight)
+        cells.answers(model, head, torch.ones(3, 5, 2)).sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1e-2)
+        clipped.append([weight.grad for weight in model.parameters()])
+    torch.testing.assert_close(*clipped, rtol=1e-5, atol=1e-8)
+
+
 def test_threads_and_repetition_change_no_bit():
     model, runs = cell("c", 3, 33, 2), []
     for threads in (1, 2, 2, 3, 1):
@@ -163,10 +175,10 @@ def test_auto_is_the_fastest_there_is():
 @pytest.fixture
 def fresh():
     """Nothing said and nothing loaded yet, before and after."""
-    kernels._say.cache_clear()
+    dispatch._say.cache_clear()
     compiler.load.cache_clear()
     yield
-    kernels._say.cache_clear()
+    dispatch._say.cache_clear()
     compiler.load.cache_clear()
 
 
@@ -186,7 +198,7 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(fresh, tmp_path, monke
     (tmp_path / "cc").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert kernels.choose("auto") == "numpy"
+    assert dispatch.choose("auto") == "numpy"
     assert "cc failed: cc: no such flag" in capsys.readouterr().err
     assert list((tmp_path / "cache" / "recurrent").iterdir()) == []
 
@@ -219,7 +231,7 @@ def test_a_gradient_of_a_gradient_is_an_error_but_for_the_reference():
 @pytest.mark.parametrize("harm", ["folder", "file", "link", "owner"])
 def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path, monkeypatch, capsys, harm):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert kernels.choose("c") == "c"
+    assert dispatch.choose("c") == "c"
     folder = tmp_path / "recurrent"
     (built,) = folder.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -232,7 +244,7 @@ def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path,
         monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     else:
         (folder if harm == "folder" else built).chmod(0o777)
-    assert kernels.choose("c") == "numpy"
+    assert dispatch.choose("c") == "numpy"
     assert "another user can write to" in capsys.readouterr().err
 
 

@@ -1,7 +1,10 @@
 """The study: what is planned, that nothing runs twice, and that the gradient it draws is the gradient."""
 
 import os
+import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import torch
 
 from benchmarks import experiments, gradient_flow, study
 from benchmarks.experiments import Experiment, StudyError, enqueue
-from recurrent import forecaster
+from recurrent import forecaster, saved
 from recurrent.scaling import Scaler
 from recurrent.settings import CELLS
 
@@ -76,6 +79,23 @@ def test_a_failure_is_told_with_the_command_that_explains_it(said, monkeypatch):
         experiments.run(PLAN, at_once=2, pause=0, say=print)
 
 
+def test_workers_that_die_at_once_end_the_study(said, monkeypatch):
+    started = []
+    monkeypatch.setattr(experiments, "known", lambda: one("queued"))
+    monkeypatch.setattr(experiments, "idle", lambda: True)
+    monkeypatch.setattr(experiments, "start", started.append)
+    with pytest.raises(StudyError, match="no worker stays alive; `dvc queue start --verbose` says why"):
+        experiments.run({"one": PLAN["one"]}, at_once=2, pause=0, say=print)
+    assert started == [2] * experiments.TRIES
+
+
+@pytest.mark.parametrize("path", ["/nowhere", None])
+def test_a_worker_finds_dvc_and_python_whatever_the_path_is(monkeypatch, path):
+    monkeypatch.delenv("PATH") if path is None else monkeypatch.setenv("PATH", path)
+    found = [shutil.which(name, path=experiments.environment()["PATH"]) for name in ("dvc", "python")]
+    assert found == [str(Path(sys.executable).with_name(name)) for name in ("dvc", "python")]
+
+
 def test_the_plan_has_every_combination_once():
     plan = study.plan(study.CELLS, study.SEQ_LENS, study.SEEDS, {"train.max_epochs": 7})
     assert len(plan) == 5 * 4 * 3 + 2 * 3
@@ -96,7 +116,7 @@ def data():
 
 def build(cell, num_layers=1):
     scalers = (Scaler((0.0,), (1.0,)), Scaler((0.0,), (1.0,)))
-    architecture = forecaster.Architecture(cell, input_size=1, hidden_size=5, num_layers=num_layers, output_size=1)
+    architecture = saved.Architecture(cell, input_size=1, hidden_size=5, num_layers=num_layers, output_size=1)
     return forecaster.build(architecture, scalers, seed=0)
 
 

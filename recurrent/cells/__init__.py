@@ -4,7 +4,7 @@ from importlib import import_module
 
 from torch import Tensor, nn
 
-from recurrent import kernels
+from recurrent.kernels import dispatch
 
 
 def build(name: str, *, input_size: int, hidden_size: int, num_layers: int, backend: str = "reference") -> nn.Module:
@@ -14,7 +14,7 @@ def build(name: str, *, input_size: int, hidden_size: int, num_layers: int, back
     """
     cell: nn.Module = import_module(f"recurrent.cells.{name}").Cell(input_size, hidden_size, num_layers)
     if hasattr(cell, "backend"):
-        cell.backend = kernels.choose(backend)  # type: ignore[assignment]
+        cell.backend = dispatch.choose(backend)  # type: ignore[assignment]
     return cell
 
 

@@ -8,7 +8,7 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, L num_layers.
 import torch
 from torch import Tensor, nn
 
-from recurrent import kernels
+from recurrent.kernels import dispatch
 
 
 class Cell(nn.Module):
@@ -17,7 +17,7 @@ class Cell(nn.Module):
     The loop below says what is computed; with another `backend` a kernel computes the same, faster.
     """
 
-    backend = "reference"  # or as kernels.choose gives it
+    backend = "reference"  # or as dispatch.choose gives it
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Cell(nn.Module):
             start_BH = None if state_LBH is None else state_LBH[layer]
             weights = [*from_input.parameters(), *from_hidden.parameters()]
             top = head if layer == len(layers) - 1 else None
-            if (fast := kernels.layer(self.backend, states_BTH, start_BH, weights, top)) is not None:
+            if (fast := dispatch.layer(self.backend, states_BTH, start_BH, weights, top)) is not None:
                 states_BTH, answers_BTA = fast
             else:
                 states_BTH = loop(states_BTH, start_BH, from_input, from_hidden)

@@ -3,29 +3,14 @@
 Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step.
 """
 
-import ctypes
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recurrent import compiler
-from recurrent.kernels import memory
+from recurrent.kernels import compiled, memory
 
-SOURCE = Path(__file__).with_name("recurrence.c")
-long, pointer = ctypes.c_long, ctypes.c_void_p
-SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c
-    "rows_of_a_block": (),
-    "width_of_gradient": (long,),
-    "height_of_gradient": (long,) * 2,
-    "forward": (long,) * 6 + (pointer,) * 6,
-    "backward": (long,) * 8 + (pointer,) * 11,
-}
 # Gradients are summed within a share of the batch, then over the shares in their order, so that the bits
 # do not depend on the threads; more threads than shares find nothing to do.
 SHARES = 8
@@ -53,11 +38,8 @@ class Layer(torch.autograd.Function):
         x, w_in, w, bias = x.contiguous(), w_in.contiguous(), w.contiguous(), b_in + b
         start, head = (None if tensor is None else tensor.contiguous() for tensor in (start, head))
         states = memory.empty(*x.shape[:2], len(w), dtype=x.dtype)
-
-        def run(first: int, last: int) -> int:
-            return library().forward(first, last, *x.shape, len(w), *_addresses(x, start, w_in, w, bias, states))
-
-        _in_threads(run, _blocks(x))
+        addresses = _addresses(x, start, w_in, w, bias, states)
+        compiled.forward(x.shape, len(w), addresses, torch.get_num_threads())
         ctx.save_for_backward(x, start, w_in, w, states, head)
         ctx.set_materialize_grads(False)
         return states, None if head is None else functional.linear(states, head, head_bias)
@@ -68,48 +50,27 @@ class Layer(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
         x, start, w_in, w, states, head = ctx.saved_tensors
-        D, H, shares = x.shape[2], len(w), min(SHARES, _blocks(x))
+        D, H, shares = x.shape[2], len(w), min(SHARES, compiled.blocks(len(x)))
         d_states, d_answers = (None if tensor is None else tensor.contiguous() for tensor in (d_states, d_answers))
         A = 0 if d_answers is None else len(head)
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         d_start = None if start is None else torch.empty_like(start)
-        sums = x.new_zeros(shares, library().height_of_gradient(D, H), library().width_of_gradient(H))
+        library = compiled.library()
+        sums = x.new_zeros(shares, library.height_of_gradient(D, H), library.width_of_gradient(H))
 
         def run(first: int, last: int) -> int:
             given, wanted = (x, start, w_in, w, states, head, d_states, d_answers), (sums[first:], d_x, d_start)
-            return library().backward(first, last, shares, *x.shape, H, A, *_addresses(*given, *wanted))
+            return int(library.backward(first, last, shares, *x.shape, H, A, *_addresses(*given, *wanted)))
 
-        _in_threads(run, shares)
-        d_w_in, d_bias, d_w = torch.split(sum(sums.unbind())[: D + 1 + H, :H], [D, 1, H])
+        compiled.in_threads(run, shares, torch.get_num_threads())
+        d_w_in, d_bias, d_w = torch.split(sums.sum(dim=0)[: D + 1 + H, :H], [D, 1, H])
         d_head = d_head_bias = None
         if d_answers is not None:
             flat = d_answers.view(-1, A)
             d_head, d_head_bias = flat.t() @ states.view(-1, H), flat.sum(dim=0)
-        return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0], d_head, d_head_bias
-
-
-def library() -> ctypes.CDLL:
-    """Give recurrence.c compiled, or raise compiler.Unavailable."""
-    return compiler.load(SOURCE, **SIGNATURES)
-
-
-def _blocks(x: Tensor) -> int:
-    return -(-len(x) // library().rows_of_a_block())
+        # two biases, two gradients: what changes one in place, such as clipping, must not change the other
+        return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0].clone(), d_head, d_head_bias
 
 
 def _addresses(*tensors: Tensor | None) -> tuple[int | None, ...]:
     return tuple(None if tensor is None else tensor.data_ptr() for tensor in tensors)
-
-
-def _in_threads(run: Callable[[int, int], int], count: int) -> None:
-    """Call run(first, last) for each thread's part of `count`; ctypes lets go of the interpreter's lock."""
-    threads = min(torch.get_num_threads(), count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    each = map if threads == 1 else _pool(threads).map
-    if any(each(run, bounds[:-1], bounds[1:])):
-        raise MemoryError("no memory for the recurrence's weights")
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)

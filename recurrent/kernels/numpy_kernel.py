@@ -54,4 +54,4 @@ class Layer(torch.autograd.Function):
         d_x = (d_z_nH @ w_in).view(T, B, -1).transpose(0, 1) if ctx.needs_input_grad[0] else None
         d_start = steps[0] @ w if ctx.with_start else None
         d_bias, d_w = d_z_nH.sum(dim=0), d_z_nH.t() @ h_TBH[:-1].view(T * B, H)
-        return d_x, d_start, d_z_nH.t() @ x_nD, d_bias, d_w, d_bias
+        return d_x, d_start, d_z_nH.t() @ x_nD, d_bias, d_w, d_bias.clone()
