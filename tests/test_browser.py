@@ -105,3 +105,16 @@ def test_the_page_is_light_on_paper_and_dark_in_the_dark(chromium, pages):
         page.emulate_media(media="print")
         assert page.evaluate(ink) == "rgb(0, 0, 0)"
         assert page.pdf().startswith(b"%PDF")
+
+
+def test_what_is_not_there_yet_is_left_out(chromium, repository, tmp_path):
+    home = tmp_path / "project"  # as while the first training runs
+    shutil.copytree(repository, home, symlinks=True)
+    for path in ("data/quake/predictions", ".dvc/cache"):
+        shutil.rmtree(home / path)
+    command(home, sys.executable, "-m", "reports.page")
+    dvc(home, "plots", "show")
+    with opened(chromium, home / "dvc_plots" / "index.html", 400, "light") as page:
+        drawn = page.locator("svg").count(), [CHARTS[name]["title"] for name in ("loss", "mean_delta")]
+        assert drawn == (2, page.locator("h2").all_inner_texts()[:2])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400

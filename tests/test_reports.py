@@ -74,25 +74,6 @@ def test_the_readme_says_what_a_plot_shows_and_what_draws_it(plot):
     assert f"--targets {plot}`" in rows[0]
 
 
-def test_every_system_has_its_plots_and_the_readme_says_how_they_are_called():
-    declared = yaml.safe_load((ROOT / "systems" / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
-    systems = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))["systems"]
-    charts = {name: about for plot in declared if isinstance(plot, dict) for name, about in plot.items()}
-    named = dict(re.findall(r"^\| `(NAME_\w+|plots/NAME/pictures)` \| ([^|]+) \|", README, re.MULTILINE))
-    over_time = named["NAME_prediction"].rpartition(": ")[2].split(", ")
-    assert set(charts) == {f"{name}_loss" for name in systems} | {f"{name}_prediction" for name in over_time}
-    assert {plot for plot in declared if isinstance(plot, str)} == {f"../plots/{name}/pictures" for name in systems}
-    assert set(named) == {"NAME_loss", "NAME_prediction", "plots/NAME/pictures"}
-    for chart, about in charts.items():
-        system, _, kind = chart.rpartition("_")
-        files = {
-            "loss": f"../plots/{system}/history.csv",
-            "prediction": f"../data/{system}/predictions/predictions.csv",
-        }
-        assert set(about["y"]) == {files[kind]}
-        assert (ROOT / ".dvc" / "plots" / f"{about['template']}.json").is_file()
-
-
 @pytest.mark.parametrize("plot", ["loss", "mean_delta"])
 def test_history_of_three_revisions_is_three_dashes_in_two_colours(drawn, plot):
     svg = vl_convert.vegalite_to_svg(drawn[plot])
