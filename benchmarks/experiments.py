@@ -17,7 +17,7 @@ from typing import Any
 
 Overrides = Mapping[str, Any]  # dotted key of params.yaml -> value
 DVC = (sys.executable, "-m", "dvc")
-TRIES = 3  # to start workers
+TRIES = 3  # to start workers, and to look at them
 
 
 def environment() -> dict[str, str]:
@@ -57,7 +57,7 @@ def dvc(*arguments: str) -> str:
 def known() -> dict[str, Experiment]:
     """Ask DVC for the experiments on the current commit: name -> experiment."""
     found = {}
-    for baseline in json.loads(dvc("exp", "show", "--json", "--no-pager")):
+    for baseline in json.loads(_show()):
         for about in baseline["experiments"] or []:
             executor, revision = about["executor"] or {}, about["revs"][0]
             data = revision["data"] or {}
@@ -66,6 +66,16 @@ def known() -> dict[str, Experiment]:
             state = executor.get("state") or "success"
             found[about["name"]] = Experiment(about["name"], state, pid, revision["rev"], params, metrics)
     return found
+
+
+def _show() -> str:
+    """Show the experiments; DVC fails where one ends, and its folder goes, while it looks."""
+    for _ in range(TRIES - 1):
+        try:
+            return dvc("exp", "show", "--json", "--no-pager")
+        except StudyError:
+            time.sleep(1)
+    return dvc("exp", "show", "--json", "--no-pager")
 
 
 def _content(files: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def recurrence(found: dict[str, Any]) -> str:
         lines.append(f"| {shown} against nn.RNN | {' | '.join(f'{ratio:.2f}' for ratio in both)} |")
     both = (found[f"{kind}.c_vs_textbook"] for kind in ("train", "inference"))
     lines.append(f"| C against the textbook loop | {' | '.join(f'{ratio:.2f}' for ratio in both)} |")
+    lines.append(f"| the matrix products alone, at the core's peak | {found['train.ceiling_vs_nn_rnn']:.2f} | |")
     lines += ["", "| share of the core's matrix product, training | nn.RNN | numpy | C |", "| --- | --- | --- | --- |"]
     for hidden in sorted({cell["hidden"] for cell in found["cells"]}):
         cells = [cell["share_of_peak"] for cell in found["cells"] if cell["hidden"] == hidden]

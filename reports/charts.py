@@ -8,15 +8,22 @@ from typing import Any
 
 import vl_convert
 
-from reports.revisions import WORKSPACE
+from reports.revisions import WORKSPACE, ReadError
 
 
 def specifications(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Ask DVC for its charts of these revisions, data included: plot id -> Vega-Lite."""
+    """Ask DVC for its charts of these revisions, data included: plot id -> Vega-Lite.
+
+    Raises
+    ------
+    ReadError
+        Where DVC cannot draw them, such as by a template that is not there any more.
+    """
     command = ["show"] if list(names) == [WORKSPACE] else ["diff", *names]
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "plots", *command, "--json"], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "dvc", "plots", *command, "--json"], capture_output=True, text=True)
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr)
+        raise ReadError(f"dvc plots {' '.join(command)}: {reason}")
     plots = json.loads(done.stdout)["data"]
     return {
         name.rpartition("::")[2]: drawn["content"]

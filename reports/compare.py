@@ -56,10 +56,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         one, other = (read(name) for name in arguments.revisions)
+        drawn = charts.specifications(arguments.revisions)
     except ReadError as error:
         parser.exit(1, f"error: {error}\n")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    drawn = charts.specifications(arguments.revisions)
     for name, specification in drawn.items():
         (arguments.out / f"{name}.png").write_bytes(charts.png(specification))
     text = compare(one, other, [f"{name}.png" for name in drawn])

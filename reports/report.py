@@ -125,7 +125,7 @@ def data(revision: Revision) -> dict[str, Any]:
         "span": f"{sum(windows['first_targets']):,.1f} {unit}" if windows["countdown"] else "no clock in the file",
         "failures": len(series["failures"]),
         "read": f"{', '.join(series['signal'])} ({series['units']['signal']})",
-        "learnt": f"{series['target']} ({unit})",
+        "learnt": f"{', '.join(series['target'])} ({unit})",
         "a step is": f"{windows['samples_per_step']} samples: {', '.join(windows['features'])}",
         "windows of train, validation, test": counts,
         "cycles of the test part": revision.metrics["counts"]["test_cycles"],
@@ -204,9 +204,9 @@ def main() -> None:
     names = list(dict.fromkeys([WORKSPACE, *arguments.revisions]))
     try:
         revisions = [read(name) for name in names]
+        drawings = {name: charts.svg(chart) for name, chart in charts.specifications(names).items()}
     except ReadError as error:
         parser.exit(1, f"error: {error}\n")
-    drawings = {name: charts.svg(chart) for name, chart in charts.specifications(names).items()}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(page(revisions, drawings), encoding="utf-8")
     print(arguments.out)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import stages
 from recurrent import free_running, prediction, settings
-from recurrent.evaluation import describe, judge, report, rows, sheets, verdict
+from recurrent.evaluation import judge, report, verdict
+from recurrent.forecasts import describe, rows, sheets
 from recurrent.saved import places
 from recurrent.tables import write_csv, write_excel, write_json
 from recurrent.windowing import Windows

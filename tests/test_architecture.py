@@ -47,6 +47,7 @@ LAYERS = {
     "forecaster": ("cells", "saved", "scaling", "series"),
     "prediction": ("compiler", "forecaster", "kernels", "saved", "series"),
     "evaluation": ("baselines", "metrics", "prediction", "splitting", "windowing"),
+    "forecasts": ("baselines", "evaluation", "windowing"),
     "free_running": ("evaluation", "prediction", "windowing"),
     "training": ("adam", "forecaster", "saved", "scaling", "settings", "steps", "windowing"),
     "history": ("training",),

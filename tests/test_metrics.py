@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from small_windows import cut as cut_series
 from small_windows import with_rows, write_series
 
-from recurrent import baselines, evaluation, metrics
+from recurrent import baselines, evaluation, forecasts, metrics
 from recurrent.scaling import Scaler
 from recurrent.splitting import PARTS
 from recurrent.training import fit_scalers
@@ -145,13 +145,13 @@ def test_clock_without_a_whole_cycle_in_train_takes_the_longest_label(tmp_path):
 def test_time_axis_is_the_time_of_each_windows_last_sample(tmp_path, samples):
     windows = countdown(tmp_path, (12, 11, 13, 12, 11), samples_per_step=samples, statistics=("mean",), batch_size=1)
     for part in PARTS:
-        time, unit = evaluation.time_axis(windows, part)
+        time, unit = forecasts.time_axis(windows, part)
         assert time.tolist() == ((windows.last_steps(part) + 1) * samples - 1).tolist() and unit == "s"
 
 
 def test_time_axis_without_a_countdown_counts_rows(tmp_path):
     windows = cut(tmp_path, np.arange(40), np.ones(40), samples_per_step=2, statistics=("mean",))
-    time, unit = evaluation.time_axis(windows, "test")
+    time, unit = forecasts.time_axis(windows, "test")
     assert time.tolist() == [33, 35, 37, 39] and unit == "row"
 
 

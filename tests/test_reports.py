@@ -205,6 +205,14 @@ def test_results_that_are_nowhere_are_named(project):
         revisions.read("gru")
 
 
+@pytest.mark.parametrize("page", [["compare", "workspace", "gru"], ["report", "gru"]])
+def test_a_template_that_is_gone_is_an_error_in_one_line_and_leaves_nothing(project, page):
+    (project / ".dvc" / "plots" / "countdown.json").unlink()
+    said = command(project, sys.executable, "-m", f"reports.{page[0]}", *page[1:], code=1)
+    assert re.fullmatch(r"error: dvc plots diff workspace gru: .*Template 'countdown' not found.*\n", said)
+    assert not (project / "dvc_plots" / page[0]).exists() and not (project / "dvc_plots" / "report.html").exists()
+
+
 def test_charts_are_drawn_with_and_without_the_page_of_our_own(project):
     dvc(project, "plots", "show")
     plain = (project / "dvc_plots" / "index.html").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_windows import cut, write_series
 
-from recurrent import evaluation, metrics
+from recurrent import evaluation, forecasts, metrics
 from recurrent.evaluation import Judged
 from recurrent.splitting import PARTS
 
@@ -140,10 +140,10 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     assert result["less_error_than_best_baseline"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["skill"] == pytest.approx(1 - scores["test"]["log_loss"] / np.log(2))
     assert evaluation.verdict(result).splitlines()[-1].startswith("The network's error is ")
-    table = evaluation.rows(Judged(windows, scores, ours, {"majority": theirs}))
+    table = forecasts.rows(Judged(windows, scores, ours, {"majority": theirs}))
     assert [*table] == ["group", "time", "actual", "predicted_no", "predicted_yes", "majority_no", "majority_yes"]
     assert table["predicted_yes"].tolist() == ours[:, 1].tolist()
-    about = evaluation.describe([Judged(windows, scores, 1 - ours, {"majority": theirs})])
+    about = forecasts.describe([Judged(windows, scores, 1 - ours, {"majority": theirs})])
     assert [text["given"] for text in about["most_wrong"]] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     first = windows.last_steps("test")[2] - 1
     worst = [windows.meta["vocabulary"][word] for word in windows.steps.signal[first : first + 2, 0]]
@@ -176,9 +176,9 @@ def test_predictions_of_groups_say_whose_they_are(tmp_path):
     series = write_series(tmp_path, np.arange(48), group=group, groups=[f"s{i}" for i in range(12)])
     windows = cut(tmp_path, series, split="groups", whole=True, seq_len=4, horizon=0, fractions=(0.5, 0.25))
     one = judged(windows, [0.5] * 3, [1.0] * 3)
-    table = evaluation.rows(one)
+    table = forecasts.rows(one)
     assert table["actual"].tolist() == [4 * number + 3 for number in table["group"]]
-    found = evaluation.sheets(one)
+    found = forecasts.sheets(one)
     assert found["predictions"]["group"] == [f"s{int(number)}" for number in table["group"]]
     rows = found["test rows"]
     assert [*rows] == ["group", "none of c0", "target: t"] and len(rows["group"]) == 12

@@ -79,6 +79,22 @@ def test_a_failure_is_told_with_the_command_that_explains_it(said, monkeypatch):
         experiments.run(PLAN, at_once=2, pause=0, say=print)
 
 
+def test_an_experiment_that_ends_while_dvc_looks_does_not_end_the_study(monkeypatch):
+    answers = [StudyError("directory does not exist")] * (experiments.TRIES - 1)
+
+    def look(*_):
+        if answers:
+            raise answers.pop()
+        return '[{"experiments": null}]'
+
+    monkeypatch.setattr(experiments, "dvc", look)
+    monkeypatch.setattr(experiments.time, "sleep", lambda _: None)
+    assert experiments.known() == {} and not answers
+    answers += [StudyError("no such command")] * experiments.TRIES
+    with pytest.raises(StudyError, match="no such command"):
+        experiments.known()
+
+
 def test_workers_that_die_at_once_end_the_study(said, monkeypatch):
     started = []
     monkeypatch.setattr(experiments, "known", lambda: one("queued"))
