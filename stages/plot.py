@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import stages
-from recurrent import figures, settings
+from recurrent import settings
 from recurrent.tables import read_csv
 
 
@@ -18,6 +18,8 @@ class Params:
 
 def main(params: Params, history: Path, outcome: Path, predictions: Path, plots: Path) -> None:
     """Write the pictures that there are to draw into the folder `plots`."""
+    from recurrent import figures  # matplotlib takes longer to import than all before it
+
     ending, about = json.loads(outcome.read_text()), json.loads((predictions / "meta.json").read_text())
     tables = {path.stem: read_csv(path) for path in sorted(predictions.glob("*.csv"))}
     plots.mkdir(parents=True, exist_ok=True)
