@@ -75,7 +75,7 @@ def plan(
             for seed in seeds:
                 sets = {"model.cell": cell, "seq_len": seq_len, "seed": seed}
                 named[f"study-{cell}-{seq_len}-{seed}"] = {**TO_THE_END, **changes, **sets}
-    for cell in set(cells) & set(RAW_CELLS):
+    for cell in (cell for cell in RAW_CELLS if cell in cells):
         for seed in seeds:
             sets = {"model.cell": cell, "seq_len": RAW_SEQ_LEN, "seed": seed}
             named[f"study-raw-{cell}-{RAW_SEQ_LEN}-{seed}"] = {**TO_THE_END, **changes, **RAW, **sets}
@@ -137,8 +137,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def groups(results: Sequence[Result]) -> dict[tuple[str, int], list[Result]]:
-    """Put the seeds of one configuration together: (cell, seq_len) -> results."""
-    keys = dict.fromkeys((result.cell, result.seq_len) for result in results)
+    """Put the seeds of one configuration together, cell by cell: (cell, seq_len) -> results."""
+    keys = sorted({(result.cell, result.seq_len) for result in results}, key=lambda key: (CELLS.index(key[0]), key[1]))
     return {key: [r for r in results if (r.cell, r.seq_len) == key] for key in keys}
 
 

@@ -57,7 +57,8 @@ def cost(measured: Sequence["Measured"]) -> Figure:
         for cell, style in _present(measured):
             points = sorted((m.seq_len, getattr(m, name)) for m in measured if m.cell == cell)
             axes.plot(*zip(*points, strict=True), label=cell, **style)
-        axes.set(ylim=(0, None), ylabel={"s": "time of an epoch (s)", "MB": "peak resident memory (MB)"}[unit])
+        top = 1.08 * max(getattr(m, name) for m in measured)
+        axes.set(ylim=(0, top), ylabel={"s": "time of an epoch (s)", "MB": "peak resident memory (MB)"}[unit])
         _lengths(axes, sorted({m.seq_len for m in measured}))
     figure.axes[0].legend(frameon=False)
     return figure
@@ -82,23 +83,22 @@ def gradient(measured: Sequence["Measured"]) -> Figure:
 
 
 def norm(results: Sequence["Result"], clip: float) -> Figure:
-    """Mean norm of the gradient over the epochs, before it is clipped, a panel per cell."""
+    """Mean norm of the gradient over the epochs, before it is clipped, a panel per cell; at each curve its seq_len."""
     cells = [cell for cell, _ in _present(results)]
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(cells), sharey=True))
     for axes, cell in zip(panels, cells, strict=True):
         first = {r.seq_len: r for r in reversed(results) if r.cell == cell}
         for seq_len, shade in zip(sorted(first), np.linspace(0.35, 1.0, len(first)), strict=True):
-            history = first[seq_len].history
-            label = f"{seq_len} steps"
-            axes.semilogy(
-                history["epoch"], history["gradient_norm"], color=STYLES[cell]["color"], alpha=shade, label=label
-            )
-        axes.axhline(clip, color=BLACK, linestyle=":", label=f"clipped at {clip:g}")
-        axes.set(title=cell, xlabel="epoch")
-        axes.legend(frameon=False, fontsize="small")
+            epochs, norms = (first[seq_len].history[name] for name in ("epoch", "gradient_norm"))
+            axes.semilogy(epochs, norms, color=STYLES[cell]["color"], alpha=shade)
+            axes.annotate(seq_len, (epochs[-1], norms[-1]), (4, 0), textcoords="offset points", va="center")
+        axes.axhline(clip, color=BLACK, linestyle=":")
+        axes.annotate(f"clipped at {clip:g}", (0, clip), (4, 4), textcoords="offset points")
+        axes.set(title=cell, xlim=(0, 1.15 * axes.dataLim.x1))
         axes.grid(alpha=0.25)
     panels[0].set_ylabel("norm of the gradient by the weights")
+    figure.supxlabel("epoch; at the end of each curve its seq_len", fontsize="medium")
     return figure
 
 
