@@ -26,7 +26,7 @@ def write_csv(path: Path, blocks: Iterable[Mapping[str, npt.NDArray[np.generic]]
     options = pa.csv.WriteOptions(quoting_header="none", quoting_style="none")
     try:
         for block in blocks:
-            table = pa.table(dict(block))
+            table = pa.table({name: _column(values) for name, values in block.items()})
             writer = writer or pa.csv.CSVWriter(temporary, table.schema, write_options=options)
             writer.write(table)
         if writer is None:
@@ -37,6 +37,12 @@ def write_csv(path: Path, blocks: Iterable[Mapping[str, npt.NDArray[np.generic]]
         if writer is not None:
             writer.close()
         temporary.unlink(missing_ok=True)
+
+
+def _column(values: npt.NDArray[np.generic]) -> pa.Array:
+    """Give Arrow the numbers as they lie; pa.array would import pandas, which takes a quarter of a second."""
+    values = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def write_json(path: Path, value: Any) -> None:

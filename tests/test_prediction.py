@@ -96,3 +96,14 @@ def test_evaluation_starts_without_torch(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "m"], cwd=ROOT, check=True)
     assert "torch" in sys.modules and torch  # of this process
+
+
+def test_tables_are_written_without_pandas_and_hold_what_was_given(tmp_path):
+    code = (
+        "import sys, pathlib, numpy as np; from recurrent.tables import read_csv, write_csv;"
+        "given = {'whole': np.arange(6)[::2], 'real': np.array([0.1, 1 / 3, -2e-300]), 'half': np.float32([1, 2, 3])};"
+        "path = pathlib.Path(sys.argv[1]); write_csv(path, [given, given]); found = read_csv(path);"
+        "assert all(np.array_equal(found[name], np.tile(values, 2)) for name, values in given.items()), found;"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "t.csv"], cwd=ROOT, check=True)
