@@ -1,6 +1,5 @@
 """A saved network forecasts the same with torch as without it, and does without it where it can."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from machine import needs_compiler
 
 from recurrent import compiler, forecaster, prediction
 from recurrent.saved import Architecture, Saved
@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[1]
 B, T, D, H, K = 13, 9, 2, 33, 3
 SIZES = {"input_size": D, "hidden_size": H, "output_size": K}
 SCALERS = Scaler((4.0, -2.0), (3.0, 0.5)), Scaler((30.0, 0.0, -5.0), (10.0, 1e-3, 2.0))
-needs_compiler = pytest.mark.skipif(not any(map(shutil.which, compiler.COMPILERS)), reason="no C compiler on the path")
 SIGNAL = np.random.default_rng(0).normal(size=(B, T, D)) * 3
 
 
