@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import os
 import subprocess
 import sys
 from dataclasses import asdict, astuple, replace
@@ -234,6 +235,50 @@ def test_a_damaged_checkpoint_starts_over_with_a_notice(tmp_path, capsys, window
     saved.path.write_bytes(damage(saved.path.read_bytes()))
     assert saved.load() is None
     assert "f00d.pt: unreadable checkpoint, starting over" in capsys.readouterr().err
+
+
+@pytest.fixture
+def ended():
+    """The number of a process that has come to its end."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_writers_left_is_cleared_up_and_what_others_write_is_not(tmp_path, ended, monkeypatch):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    stays = [f"f00d.{other.pid}.tmp", f"beef.{os.getppid()}.tmp", "f00d.mine.tmp", "beef.pt", f"f00d.{ended}"]
+    goes = [f"f00d.{ended}.tmp", f"beef.{ended}.tmp", f"f00d.{os.getpid()}.tmp", f"f00d.{10**30}.tmp"]
+    for name in stays + goes:
+        (tmp_path / name).touch()
+    try:
+        assert Checkpoint(tmp_path, "f00d").load() is None
+    finally:
+        other.communicate(b"\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(stays)
+
+    def refuse(*_):
+        raise PermissionError  # of another user, whom one may not signal
+
+    monkeypatch.setattr(os, "kill", refuse)
+    (tmp_path / goes[0]).touch()
+    Checkpoint(tmp_path, "f00d").load()
+    assert (tmp_path / goes[0]).exists()
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    saved = Checkpoint(tmp_path / "states", "f00d")
+    saved.save({"epoch": 1})
+
+    def full(_, path):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="no space left"):
+        saved.save({"epoch": 2})
+    assert saved.load() == {"epoch": 1}
+    assert [path.name for path in (tmp_path / "states").iterdir()] == ["f00d.pt"]
 
 
 def test_a_row_is_on_disk_before_its_epoch_is_passed_on(tmp_path):
