@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from machine import needs_compiler
+from seeds import rng
 
 from recurrent import compiler, forecaster, prediction
 from recurrent.saved import Architecture, Saved
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 B, T, D, H, K = 13, 9, 2, 33, 3
 SIZES = {"input_size": D, "hidden_size": H, "output_size": K}
 SCALERS = Scaler((4.0, -2.0), (3.0, 0.5)), Scaler((30.0, 0.0, -5.0), (10.0, 1e-3, 2.0))
-SIGNAL = np.random.default_rng(0).normal(size=(B, T, D)) * 3
+SIGNAL = rng(0).normal(size=(B, T, D)) * 3
 
 
 def write(path, **options):

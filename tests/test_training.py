@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from seeds import rng
 from small_windows import cut, write_series
 
 from recurrent import cells, forecaster, history, metrics, params
@@ -37,9 +38,9 @@ def windows(tmp_path) -> Windows:
 
 def make_windows(folder, *, test_seed=None) -> Windows:
     """A level to find beside a distracting column; 72, 22 and 22 windows of 4 steps, in batches of 8."""
-    signal = np.random.default_rng(1).normal(size=(125, 2)).round(3)
+    signal = rng(1).normal(size=(125, 2)).round(3)
     if test_seed:
-        signal[100:] = 50 + np.random.default_rng(test_seed).normal(size=(25, 2))
+        signal[100:] = 50 + rng(test_seed).normal(size=(25, 2))
     series = write_series(folder, signal, 10 + signal[:, :1] + 0.5 * np.r_[0, signal[:-1, 0]][:, None])
     return cut(folder, series, seq_len=4, batch_size=8)
 
