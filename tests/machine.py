@@ -23,5 +23,6 @@ def said(stage: str) -> str:
     instead = {
         "ingest": "numbers are read by Arrow instead of the compiled parser",
         "train": "backend numpy instead of c",
+        "evaluate": "backend numpy instead of c",
     }
     return f"{instead[stage]}: {NO_COMPILER}\n" if NO_COMPILER and stage in instead else ""

@@ -110,6 +110,7 @@ def test_gradients_share_no_memory(backend):
     torch.testing.assert_close(*clipped, rtol=1e-5, atol=1e-8)
 
 
+@needs_compiler
 def test_threads_and_repetition_change_no_bit():
     model, runs = cell("c", 3, 33, 2), []
     for threads in (1, 2, 2, 3, 1):

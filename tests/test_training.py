@@ -164,16 +164,16 @@ def test_the_test_part_is_never_read(tmp_path):
     assert bits(undisturbed) == bits(disturbed)
 
 
-@pytest.mark.parametrize(
-    ("cell", "changes"),
-    # at the second rate the best epoch lies before the kill
-    [
-        *((cell, {}) for cell in [*CELLS, "manual by numpy", "manual by auto"]),
-        ("manual", {"learning_rate": 0.02, "learning_rate_decay": 40.0}),
-    ],
-)
-def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, cell, changes):
-    undisturbed, killed, resumed = (trainer(windows, cell=cell, **changes) for _ in range(3))
+@pytest.mark.parametrize("best", [1, 2, 4])
+@pytest.mark.parametrize("cell", [*CELLS, "manual by numpy", "manual by auto"])
+def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, monkeypatch, cell, best):
+    measured = Trainer._epoch
+
+    def epoch(self, number):  # the best one lies before the kill, in it or after it, whatever is learnt
+        return replace(measured(self, number), validation_mean_delta=0.1 + abs(number - best))
+
+    monkeypatch.setattr(Trainer, "_epoch", epoch)
+    undisturbed, killed, resumed = (trainer(windows, cell=cell) for _ in range(3))
     list(undisturbed.epochs())
     saved = Checkpoint(tmp_path / "states", "f00d")
     assert saved.load() is None
@@ -184,7 +184,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, cell, changes):
     resumed.restore(saved.load())
     assert [row.epoch for row in resumed.epochs()] == [3, 4]
     assert bits(resumed) == bits(undisturbed) != bits(killed)
-    assert (resumed.best_epoch <= 2) == bool(changes)
+    assert resumed.best_epoch == best
     saved.remove()
     assert saved.load() is None and not list((tmp_path / "states").iterdir())
 
