@@ -138,7 +138,7 @@ def tests(*names: str) -> list[str]:
 # the user's own files, seen as another user who is not root and whom permissions bind
 NOT_ROOT = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 OF_RECORDINGS = tests("leakage", "learning", "metrics", "pipeline", "recordings", "scores", "sources", "training")
-OF_COMPILED = tests("cells", "csv_file", "kernels", "learning", "numbers", "pipeline", "prediction")
+OF_COMPILED = tests("cells", "kernels", "learning", "pipeline", "prediction")
 OF_NUMPY = tests("baselines", "formulas", "free_running", "metrics", "scores", "sources", "splits", "windowing")
 CONDITIONS = [
     *(

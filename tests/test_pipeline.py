@@ -63,7 +63,7 @@ window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split
          train_fraction: 0.5, validation_fraction: 0.1}
 model: {cell: gru, hidden_size: 4, num_layers: 2}
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
-        target_delta: 1000.0, patience: 1, max_epochs: 2, backend: numpy, threads: 2}
+        target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2}
 evaluate: {ridge_penalties: [1000000000.0]}
 plot: {dpi: 45}
 """)
