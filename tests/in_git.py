@@ -2,7 +2,7 @@
 
 import io
 import subprocess
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,6 @@ def git(*arguments: str) -> bytes:
 
 def checkout(folder: Path) -> Path:
     """Write the last commit into an empty folder."""
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD"))) as archive:
-        archive.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(git("archive", "--format=zip", "HEAD"))) as archive:
+        archive.extractall(folder)
     return folder
