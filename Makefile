@@ -2,15 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench systems seeds p4581 study docs report compare clean install
+.PHONY: run test test-elsewhere lint bench systems seeds p4581 study docs report compare clean install
 
 run: install ## install, then the whole earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@$(BIN)/python -c 'import json; print(*json.load(open("data/quake/predictions/meta.json"))["verdict"], sep="\n")'
 	@echo "Pictures: plots/quake/*.png    All numbers: metrics/quake.json    Charts: .venv/bin/dvc plots show --open"
 
-test: install
-	$(BIN)/python -m pytest
+JOBS ?= 2
+test: install ## on two processes: make test JOBS=1
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-elsewhere: install ## the suite as on other machines, some 40 minutes: make test-elsewhere ARGS="--list", "--quick" or names
+	$(BIN)/python -m tests.elsewhere --jobs $(JOBS) $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

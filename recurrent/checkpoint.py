@@ -31,7 +31,9 @@ class Checkpoint:
         self.path = folder / f"{fingerprint}.pt"
 
     def load(self) -> dict[str, Any] | None:
-        """Give the saved state, or None where there is none that can be read."""
+        """Give the saved state, or None where there is none that can be read; clear up after killed writers."""
+        for torn in filter(_abandoned, self.path.parent.glob("*.*.tmp")):
+            torn.unlink(missing_ok=True)  # another run may clear up at the same time
         if not self.path.exists():
             return None
         try:
@@ -45,9 +47,28 @@ class Checkpoint:
         """Replace the saved state."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, self.path)
+        try:
+            torch.save(state, temporary)
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the state of a run that has come to its end."""
         self.path.unlink(missing_ok=True)
+
+
+def _abandoned(temporary: Path) -> bool:
+    """Say whether nobody writes NAME.PROCESS.tmp any more; what has this process's number is of an earlier one."""
+    number = temporary.name.split(".")[-2]
+    if not number.isdecimal():
+        return False
+    if int(number) == os.getpid():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # alive, and of another user
+        return False
+    return False

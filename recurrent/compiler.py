@@ -1,12 +1,17 @@
 """A C file of ours, compiled for this machine at its first use and kept in the user's cache.
 
-Nothing is ever loaded from a place where another user could have written.
+Nothing is ever loaded from a place where another user could have written. Two environment variables choose what is
+built, and each choice has a file of its own in the cache:
+
+CC : the compiler and its first arguments, in place of the first of cc, gcc and clang on the path
+RECURRENT_MARCH : what stands after -march=, native unless it is set; code for another CPU may stop this one
 """
 
 import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import stat
 import subprocess
@@ -15,8 +20,9 @@ from functools import cache
 from pathlib import Path
 
 COMPILERS = ("cc", "gcc", "clang")
-# never -ffast-math: it would hide a NaN. Contraction is a * b + c in one instruction, with one rounding.
-FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=gnu11", "-fPIC", "-shared")
+# never -ffast-math: it would hide a NaN. No contraction of a * b + c to one instruction, with one rounding, either:
+# compilers differ in where they do that, so a source that wants it writes fma().
+FLAGS = ("-O3", "-ffp-contract=off", "-std=gnu11", "-fPIC", "-shared")
 SECONDS = 120  # a compiler that takes longer hangs
 
 
@@ -39,9 +45,10 @@ def load(source: Path, **signatures: tuple[type, ...]) -> ctypes.CDLL:
         Without a compiler, where it fails, or where others can write to the cache.
     """
     try:
-        path = _cache_folder() / f"{source.stem}-{_key(source)}.so"
+        command = compile_command()
+        path = _cache_folder() / f"{source.stem}-{_key(source, command)}.so"
         if not path.exists():
-            _compile(source, path)
+            _compile(command, source, path)
         _require_own(path)
         loaded = ctypes.CDLL(str(path))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -52,13 +59,35 @@ def load(source: Path, **signatures: tuple[type, ...]) -> ctypes.CDLL:
     return loaded
 
 
-def _key(source: Path) -> str:
-    """Name what decides the machine code; -march=native makes it the CPU's own."""
+def compile_command() -> list[str]:
+    """Give the compiler, by its whole path, and its flags.
+
+    Raises
+    ------
+    Unavailable
+        Where CC, or without it each of COMPILERS, is not on the path.
+    """
+    asked = shlex.split(os.environ.get("CC", ""))
+    found = next(filter(None, map(shutil.which, asked[:1] or COMPILERS)), None)
+    if found is None:
+        raise Unavailable(f"no compiler ({f'CC={asked[0]}' if asked else ', '.join(COMPILERS)}) on the path")
+    return [found, *asked[1:], f"-march={_march()}", *FLAGS]
+
+
+def _march() -> str:
+    return os.environ.get("RECURRENT_MARCH") or "native"
+
+
+def _key(source: Path, command: list[str]) -> str:
+    """Name what decides the machine code: -march=native makes it the CPU's own, and a compiler may be replaced."""
     cpu = [platform.machine(), platform.processor()]
     if (info := Path("/proc/cpuinfo")).exists():
         names = ("model name", "flags", "Features", "CPU part")
         cpu += sorted({line for line in info.read_text().splitlines() if line.startswith(names)})
-    return hashlib.sha256(source.read_bytes() + repr((FLAGS, cpu)).encode()).hexdigest()[:20]
+    compiler = Path(command[0]).resolve()
+    about = compiler.stat()
+    built_by = [str(compiler), about.st_size, about.st_mtime_ns, command]
+    return hashlib.sha256(source.read_bytes() + repr((built_by, cpu)).encode()).hexdigest()[:20]
 
 
 def _cache_folder() -> Path:
@@ -74,18 +103,17 @@ def _require_own(path: Path) -> None:
         raise Unavailable(f"another user can write to {path}")
 
 
-def _compile(source: Path, path: Path) -> None:
+def _compile(command: list[str], source: Path, path: Path) -> None:
     """Build under a name of its own, then rename: of several builds at once each leaves a whole file."""
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if compiler is None:
-        raise Unavailable(f"no compiler ({', '.join(COMPILERS)}) on the path")
     handle, temporary = tempfile.mkstemp(suffix=".so", dir=path.parent)
     os.close(handle)
     try:
-        command = [compiler, *FLAGS, "-o", temporary, str(source)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run([*command, "-o", temporary, str(source)], capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
-            raise Unavailable(f"{compiler} failed: {(done.stderr.strip().splitlines() or ['no message'])[0]}")
+            with_march = "" if _march() == "native" else f" with RECURRENT_MARCH={_march()}"
+            raise Unavailable(
+                f"{command[0]} failed{with_march}: {(done.stderr.strip().splitlines() or ['no message'])[0]}"
+            )
         os.chmod(temporary, 0o700)
         os.replace(temporary, path)
     finally:

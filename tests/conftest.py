@@ -6,10 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import in_git
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+# what a property holds for must not hang on the day or on how busy the machine is; --hypothesis-seed draws other cases
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture
@@ -19,6 +24,12 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that holds what is in Git and nothing that a run has made; nobody may change it."""
+    return in_git.checkout(tmp_path_factory.mktemp("committed"))
 
 
 def command(home: Path, *arguments: str, code: int = 0) -> str:

@@ -6,7 +6,7 @@ import io
 import tarfile
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
+from seeds import SEED, rng
 
 from recurrent.sources import grades, imdb, noisy_sine, sine, synop, table, trajectory
 
@@ -22,17 +22,17 @@ def write(path, header, rows, delimiter=","):
 
 def prices(n=40):
     """Rows of date, close, volume, in time order."""
-    rng = np.random.default_rng(0)
+    random = rng(0)
     dates = [datetime(2020, 1, 1) + timedelta(days=i) for i in range(n)]
-    return [[f"{day:%d-%m-%y}", round(100 + rng.normal(), 3), int(rng.integers(1e9))] for day in dates]
+    return [[f"{day:%d-%m-%y}", round(100 + random.normal(), 3), int(random.integers(1e9))] for day in dates]
 
 
 def weather(n=40, station="07690"):
     """Rows of SYNOP, every three hours from 2024-03-01 00:00 UTC on, in local time."""
-    rng = np.random.default_rng(1)
+    random = rng(1)
     times = [datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=3 * i) for i in range(n)]
-    measured = rng.normal(280, 5, (n, len(synop.MEASURED))).round(2).tolist()
-    directions = (10 * rng.integers(1, 37, n)).tolist()
+    measured = random.normal(280, 5, (n, len(synop.MEASURED))).round(2).tolist()
+    directions = (10 * random.integers(1, 37, n)).tolist()
     return [
         [station, time.astimezone(PARIS).isoformat(), *values, direction]
         for time, values, direction in zip(times, measured, directions, strict=True)
@@ -40,8 +40,8 @@ def weather(n=40, station="07690"):
 
 
 def students(n=12):
-    rng = np.random.default_rng(2)
-    rows = rng.uniform(4, 9, (n, 5)).round(2).tolist()
+    random = rng(2)
+    rows = random.uniform(4, 9, (n, 5)).round(2).tolist()
     genders, rolls = ("Male", "F", "M", "Female"), [((17000 + i, ""), ("", 17000 + i))[i % 2] for i in range(n)]
     return [[*grade, 115 + i % 2, genders[i % 4], *rolls[i], 16 + i % 3] for i, grade in enumerate(rows)]
 
@@ -52,9 +52,9 @@ GRADES = (*grades.READ, grades.LEARNED, "College Code", "Gender", *grades.ROLLS,
 def reviews(n=20):
     """(part, label, number, text): n to learn from and n to test, each with words of its own."""
     words = ("good", "bad", "don't", "film", "film", "plot")
-    rng = np.random.default_rng(3)
+    random = rng(3)
     return [
-        (part, label, i, f"{part}{label}x{i} " + "<br /><br />".join(rng.choice(words, 5)) + " The end.")
+        (part, label, i, f"{part}{label}x{i} " + "<br /><br />".join(random.choice(words, 5)) + " The end.")
         for part in ("train", "test")
         for label in (0, 1)
         for i in range(n // 2)
@@ -95,12 +95,12 @@ TABLE = {
     "failure_below": None,
 }
 FILE = {"file": "own.csv", "url": "https://example.org/own.csv", "checksum": None}
-REVIEWS = imdb.Options(vocabulary=30, words=6, keep="first", validation_fraction=0.25, seed=0)
+REVIEWS = imdb.Options(vocabulary=30, words=6, keep="first", validation_fraction=0.25, seed=SEED)
 
 # name of a source -> its options, and how its raw file is made of the first n rows (None: generated)
 SMALL = {
     "sine": (sine.Options(rows=200), None),
-    "noisy_sine": (noisy_sine.Options(rows=100, series=3, seed=0), None),
+    "noisy_sine": (noisy_sine.Options(rows=100, series=3, seed=SEED), None),
     "trajectory": (trajectory.Options(rows=200, step=0.02), None),
     "table": (table.Options(**TABLE), lambda raw: write(raw / "own.csv", ("Date", "Close", "Volume"), prices())),
     "synop": (synop.Options(**FILE, station="07690"), lambda raw: write(raw / "own.csv", SYNOP, weather(), ";")),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_architecture as shape
+from seeds import rng
 
 from recurrent.tables import read_csv
 
@@ -95,9 +96,9 @@ def project(tmp_path_factory):
     with (home / "systems" / "params.yaml").open("a", encoding="utf-8") as file:
         file.write(STANZAS)
     (home / "mine").mkdir()
-    rng = np.random.default_rng(0)
+    random = rng(0)
     lines = [
-        f"T{i},{hour},{wind:.3f},{wind**3:.3f}" for i in range(8) for hour, wind in enumerate(rng.uniform(2, 5, 20))
+        f"T{i},{hour},{wind:.3f},{wind**3:.3f}" for i in range(8) for hour, wind in enumerate(random.uniform(2, 5, 20))
     ]
     (home / "mine" / "table.csv").write_text("\n".join(["turbine,hour,wind,power", *lines]) + "\n")
     environment = {key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "PYTHONPATH")}

@@ -5,13 +5,13 @@ import dataclasses
 import importlib
 import re
 import shlex
-import subprocess
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
+from in_git import git
 
 from recurrent.training import HISTORY_COLUMNS
 
@@ -232,13 +232,8 @@ def test_a_plot_names_a_product_and_columns_it_has(plot):
 
 
 def files_in_git():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    paths = [ROOT / path for path in listed.stdout.decode().split("\0") if path]
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    paths = [ROOT / path for path in listed.decode().split("\0") if path]
     return [path for path in paths if path.is_file()]
 
 

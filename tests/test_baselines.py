@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from seeds import rng
 from small_windows import cut, with_rows, write_series
 
 from recurrent import baselines
@@ -64,7 +65,7 @@ LENGTHS = [5, 2, 4, 2, 5, 2, 6, 2, 4, 5, 2, 4]
 
 def test_short_groups_use_no_rows_of_their_neighbours(tmp_path):
     group = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
-    values = np.random.default_rng(0).integers(1, 99, len(group)).astype(float)
+    values = rng(0).integers(1, 99, len(group)).astype(float)
     series = write_series(tmp_path, values, values, observed=[0], group=group)
     knobs = {"split": "groups", "whole": True, "seq_len": 9, "batch_size": 1, "horizon": 1}
     windows = cut(tmp_path, series, fractions=(0.3, 0.2), **knobs)
@@ -91,8 +92,8 @@ def test_none_looks_ahead(tmp_path, horizon):
 
 def reviews(folder):
     """Texts whose class is that of their word 2 (no) or 3 (yes); word 1 says nothing."""
-    rng, classes = np.random.default_rng(0), np.arange(60) % 3 > 0
-    texts = [[1] * rng.integers(0, 3) + [3 if yes else 2] * rng.integers(1, 4) for yes in classes]
+    random, classes = rng(0), np.arange(60) % 3 > 0
+    texts = [[1] * random.integers(0, 3) + [3 if yes else 2] * random.integers(1, 4) for yes in classes]
     group = np.repeat(np.arange(60), [len(text) for text in texts])
     meta = {"vocabulary": ["<padding>", "film", "bad", "good"], "classes": ["no", "yes"]}
     series = write_series(folder, np.concatenate(texts), classes[group].astype(int), group=group, **meta)

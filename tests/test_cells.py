@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from machine import CAN_COMPILE
 from safetensors.torch import save_file
 from torch import nn
 
 from recurrent import cells, forecaster
 from recurrent.cells import manual
-from recurrent.compiler import COMPILERS
 from recurrent.forecaster import Forecaster
 from recurrent.saved import Architecture
 from recurrent.scaling import Scaler
 
 torch.set_num_threads(1)  # as the stages do; the tensors are small
 CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
-BACKENDS = ["reference", "numpy", *(["c"] if any(map(shutil.which, COMPILERS)) else [])]
+BACKENDS = ["reference", "numpy", *(["c"] if CAN_COMPILE else [])]
 RUNS = [*CELLS, *(f"manual by {backend}" for backend in BACKENDS[1:])]  # what the contract holds for
 B, T, D, H = 3, 7, 2, 5
 SCALERS = Scaler((4.0, -2.0), (3.0, 0.5)), Scaler((30.0,), (10.0,))

@@ -1,5 +1,6 @@
 """What a person sees who runs a stage by hand: help, one line for an error, and nothing left behind."""
 
+import gzip
 import importlib
 import inspect
 import shutil
@@ -69,6 +70,13 @@ def test_a_bad_recording_is_refused_by_line_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [csv]
 
 
+def wait(process, arrived):
+    """Wait until `arrived` gives something, which it must while the process runs."""
+    while not arrived():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def foreground():
     """Let the stages hear Ctrl-C even when a shell has started the tests in the background, where it is ignored."""
@@ -84,9 +92,7 @@ def test_a_stage_that_is_stopped_says_so_and_cleans_up(tmp_path, number, code, s
         tmp_path, "\n  cycles: ", "\n  cycles: 1000"
     )  # many times as many: it will not come to its end
     process = start("simulate", tmp_path / "raw" / "simulated.csv", "--params", params)
-    until = time.monotonic() + 30
-    while not list(tmp_path.glob("raw/.*.tmp")) and time.monotonic() < until:
-        time.sleep(0.01)
+    wait(process, lambda: list(tmp_path.glob("raw/.*.tmp")))
     process.send_signal(number)
     assert finish(process) == (code, "", said)
     assert list((tmp_path / "raw").iterdir()) == []
@@ -95,13 +101,12 @@ def test_a_stage_that_is_stopped_says_so_and_cleans_up(tmp_path, number, code, s
 @pytest.mark.usefixtures("foreground")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_ingest_that_is_stopped_in_mid_file_leaves_nothing(tmp_path, number):
-    csv = tmp_path / "recording.csv"
-    # quotes are left to the plain parser, so this takes seconds; long lines, so that a block does not
-    csv.write_bytes(b"acoustic_data,time_to_failure,remark\n" + (b'"12",1.5,' + b"a" * 90 + b"\n") * 400_000)
+    # quotes are left to the plain parser, so this takes a minute; long lines, so that a block does not
+    rows = gzip.compress((b'"12",1.5,' + b"a" * 90 + b"\n") * 10_000)
+    csv = tmp_path / "recording.csv.gz"
+    csv.write_bytes(gzip.compress(b"acoustic_data,time_to_failure,remark\n") + rows * 2000)
     process = start("ingest", csv, tmp_path / "out" / "series")
-    until = time.monotonic() + 30
-    while not any(f.stat().st_size for f in tmp_path.glob("out/.*/target.npy")) and time.monotonic() < until:
-        time.sleep(0.01)
+    wait(process, lambda: any(f.stat().st_size for f in tmp_path.glob("out/.*/target.npy")))
     process.send_signal(number)
     code, _, err = finish(process)
     assert (code, err) == ((130, "interrupted\n") if number == signal.SIGINT else (143, ""))

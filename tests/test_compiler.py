@@ -9,17 +9,41 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from machine import needs_compiler
 
 from recurrent import compiler
+from recurrent.kernels import compiled
+from recurrent.sources import _numbers
 
 ROOT = Path(__file__).parents[1]
-needs_compiler = pytest.mark.skipif(not any(map(shutil.which, compiler.COMPILERS)), reason="no C compiler on the path")
+OTHER_CPUS = ("haswell", "skylake-avx512", "sapphirerapids", "znver3", "x86-64-v3")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """No choice of the person who runs the tests, and nothing loaded yet, before and after."""
+    monkeypatch.delenv("RECURRENT_MARCH", raising=False)
+    compiler.load.cache_clear()
+    yield
+    compiler.load.cache_clear()
 
 
 @pytest.fixture
 def source(tmp_path):
     (tmp_path / "twice.c").write_text("long twice(long x) { return 2 * x; }\n")
     return tmp_path / "twice.c"
+
+
+def twice(source):
+    compiler.load.cache_clear()
+    return compiler.load(source, twice=(ctypes.c_long,)).twice(21)
+
+
+def script(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return path
 
 
 @needs_compiler
@@ -41,28 +65,99 @@ def test_builds_at_the_same_time_do_not_meet(tmp_path, source):
 @needs_compiler
 def test_what_is_compiled_is_not_compiled_again(tmp_path, source, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    compiler.load(source, twice=(ctypes.c_long,))
-    compiler.load.cache_clear()
-    monkeypatch.setenv("PATH", "")
-    assert compiler.load(source, twice=(ctypes.c_long,)).twice(-4) == -8
+    assert twice(source) == 42
+    monkeypatch.setattr(compiler, "_compile", None)
+    assert twice(source) == 42
     source.write_text(source.read_text() + "\n")
-    compiler.load.cache_clear()
-    with pytest.raises(compiler.Unavailable, match="no compiler"):
-        compiler.load(source, twice=(ctypes.c_long,))
+    with pytest.raises(TypeError, match="not callable"):
+        twice(source)
 
 
-def test_another_source_or_another_cpu_is_another_file(source, monkeypatch):
-    names = {compiler._key(source)}
-    with monkeypatch.context() as changed:
-        changed.setattr(compiler, "FLAGS", ("-O1",))
-        names.add(compiler._key(source))
+def test_another_source_command_compiler_or_cpu_is_another_file(tmp_path, source, monkeypatch):
+    built_by = script(tmp_path / "cc", "")
+    names = [compiler._key(source, [str(built_by)])]
+    names.append(compiler._key(source, [str(built_by), "-O1"]))
+    names.append(compiler._key(source, [str(script(tmp_path / "gcc", ""))]))
+    script(built_by, "# a newer one")
+    names.append(compiler._key(source, [str(built_by)]))
     with monkeypatch.context() as changed:
         changed.setattr(Path, "read_text", lambda self: "model name: another\n")
-        names.add(compiler._key(source))
+        names.append(compiler._key(source, [str(built_by)]))
     source.write_text(source.read_text() + "\n")
-    names.add(compiler._key(source))
-    assert len(names) == 4
+    names.append(compiler._key(source, [str(built_by)]))
+    assert len(set(names)) == len(names) == 6
+
+
+def test_cc_and_march_are_the_persons_choice(tmp_path, monkeypatch):
+    for name in ("cc", "gcc", "mine"):
+        script(tmp_path / "bin" / name, "")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("CC", raising=False)
+    assert compiler.compile_command() == [str(tmp_path / "bin" / "cc"), "-march=native", *compiler.FLAGS]
+    monkeypatch.setenv("CC", "mine -m64")
+    monkeypatch.setenv("RECURRENT_MARCH", "haswell")
+    assert compiler.compile_command() == [str(tmp_path / "bin" / "mine"), "-m64", "-march=haswell", *compiler.FLAGS]
+    monkeypatch.setenv("CC", "")
+    monkeypatch.setenv("RECURRENT_MARCH", "")
+    assert compiler.compile_command()[:2] == [str(tmp_path / "bin" / "cc"), "-march=native"]
+    monkeypatch.setenv("CC", "icc")
+    with pytest.raises(compiler.Unavailable, match=r"^no compiler \(CC=icc\) on the path$"):
+        compiler.compile_command()
+
+
+@needs_compiler
+def test_each_choice_has_its_own_file(tmp_path, source, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = compiler.compile_command()[0]
+    script(tmp_path / "mine", f'exec {real} "$@"')
+    assert twice(source) == 42
+    monkeypatch.setenv("CC", str(tmp_path / "mine"))
+    assert twice(source) == 42
+    assert len([*(tmp_path / "cache" / "recurrent").iterdir()]) == 2
+
+
+@needs_compiler
+def test_a_march_that_the_compiler_refuses_is_named_with_its_words(tmp_path, source, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("RECURRENT_MARCH", "abacus")
+    with pytest.raises(compiler.Unavailable, match="failed with RECURRENT_MARCH=abacus: .*abacus"):
+        twice(source)
+    assert [*(tmp_path / "recurrent").iterdir()] == []
 
 
 def test_no_flag_changes_what_a_number_is():
-    assert not [flag for flag in compiler.FLAGS if "fast-math" in flag or "finite" in flag or "unsafe" in flag]
+    assert not [flag for flag in compiler.FLAGS if "fast" in flag or "finite" in flag or "unsafe" in flag]
+    assert "-ffp-contract=off" in compiler.FLAGS
+
+
+def compilers():
+    """Every compiler of this machine, by its name."""
+    return [name for name in ("gcc", "clang") if shutil.which(name)] or ["none"]
+
+
+@pytest.mark.parametrize("march", OTHER_CPUS)
+@pytest.mark.parametrize("name", compilers())
+@pytest.mark.parametrize("source", [_numbers.SOURCE, compiled.SOURCE], ids=lambda path: path.name)
+def test_it_compiles_for_other_cpus(tmp_path, monkeypatch, source, name, march):
+    """Built, not run: sapphirerapids computes in half precision, where FLT_EVAL_METHOD is 16."""
+    if name == "none":
+        pytest.skip("neither gcc nor clang on the path")
+    monkeypatch.setenv("CC", name)
+    monkeypatch.setenv("RECURRENT_MARCH", march)
+    command = compiler.compile_command()
+    (tmp_path / "empty.c").write_text("")
+    known = subprocess.run([*command, "-c", "-o", tmp_path / "empty.o", tmp_path / "empty.c"], capture_output=True)
+    if known.returncode:
+        pytest.skip(f"{name} knows no {march}")
+    compiler._compile(command, source, tmp_path / "built.so")
+    assert (tmp_path / "built.so").read_bytes()[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
+
+
+@needs_compiler
+@pytest.mark.parametrize(("method", "good"), [(0, 1), (1, 1), (16, 1), (64, 1), (-1, 0), (2, 0), (65, 0), (128, 0)])
+def test_numbers_are_parsed_where_a_double_is_a_double(tmp_path, method, good):
+    (tmp_path / "float.h").write_text(f"#define FLT_EVAL_METHOD {method}\n")
+    command = [*compiler.compile_command(), "-I", str(tmp_path), "-fsyntax-only", str(_numbers.SOURCE)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode == 0) == good
+    assert ("rounded twice" in done.stderr) != good

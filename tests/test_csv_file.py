@@ -230,7 +230,7 @@ def test_a_fault_further_down_does_not_overtake(tmp_path, monkeypatch):
 
     def held_up(self, block, real):
         if b"first" in block:
-            assert overtaken.wait(10)  # so that it is certainly the later of the two
+            assert overtaken.wait(300)  # so that it is certainly the later of the two
         result = parse(self, block, real)
         if b"second" in block:
             overtaken.set()

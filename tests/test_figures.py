@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from seeds import rng
 
 from recurrent import figures
 from recurrent.figures import ahead, forecast, history, matrices
 from recurrent.training import HISTORY_COLUMNS
 
-RNG = np.random.default_rng(0)
+RNG = rng(0)
 LOG = {name: np.abs(RNG.normal(size=4)) + 0.1 for name in HISTORY_COLUMNS} | {"epoch": np.arange(1.0, 5)}
 ENDING = {"target_delta": 0.075, "best": {"epoch": 3}}
 TIME = np.arange(40.0)

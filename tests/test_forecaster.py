@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from seeds import rng
 from small_windows import cut, write_series
 
 from recurrent import forecaster
@@ -16,7 +17,7 @@ from recurrent.training import architecture, fit_scalers
 torch.set_num_threads(1)
 WORDS, H, E, K = 9, 5, 3, 2
 LENGTHS = np.array([4, 1, 6])
-TEXTS = np.random.default_rng(0).integers(0, WORDS, (3, 6, 1))
+TEXTS = rng(0).integers(0, WORDS, (3, 6, 1))
 ONE = Scaler.identity(1)
 
 

@@ -1,23 +1,21 @@
 """Every kernel equals autograd through the reference loop, to the bit from run to run, and knows when to stand back."""
 
 import os
-import shutil
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import CAN_COMPILE, needs_compiler
 from torch.autograd import gradcheck
 
 from recurrent import cells, compiler
 from recurrent.cells.manual import Cell, loop
 from recurrent.kernels import c_kernel, dispatch, memory, numpy_kernel
 
-CAN_COMPILE = any(map(shutil.which, compiler.COMPILERS))
 LAYERS = {"numpy": numpy_kernel.Layer}
 if CAN_COMPILE:
     LAYERS["c"] = c_kernel.Layer
-needs_compiler = pytest.mark.skipif(not CAN_COMPILE, reason="no C compiler on the path")
 SIZES = st.tuples(
     st.sampled_from([1, 2, 5, 6, 7, 13, 64]),  # batch: alone, below, at and above a block of rows
     st.sampled_from([1, 2, 7, 8, 9, 30]),  # steps: around the chunks of the gradient
@@ -112,6 +110,7 @@ def test_gradients_share_no_memory(backend):
     torch.testing.assert_close(*clipped, rtol=1e-5, atol=1e-8)
 
 
+@needs_compiler
 def test_threads_and_repetition_change_no_bit():
     model, runs = cell("c", 3, 33, 2), []
     for threads in (1, 2, 2, 3, 1):
@@ -173,8 +172,9 @@ def test_auto_is_the_fastest_there_is():
 
 
 @pytest.fixture
-def fresh():
-    """Nothing said and nothing loaded yet, before and after."""
+def fresh(monkeypatch):
+    """Nothing said and nothing loaded yet, before and after, and no choice of the person who runs the tests."""
+    monkeypatch.delenv("CC", raising=False)
     dispatch._say.cache_clear()
     compiler.load.cache_clear()
     yield

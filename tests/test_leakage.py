@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from seeds import SEED
 from small_data import SMALL
 from small_windows import cut
 
@@ -41,7 +42,7 @@ case = pytest.mark.parametrize(
 
 def recorded_fault(folder) -> Recording:
     """What the main pipeline reads: the simulated fault, as CSV, through csv_file."""
-    blocks = fault.simulate(cycles=6, sample_rate=20.0, seed=0)
+    blocks = fault.simulate(cycles=6, sample_rate=20.0, seed=SEED)
     write_csv(folder / "f.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
     knobs = params.read(Path(__file__).parents[1] / "params.yaml", Settings).ingest
     stages.ingest.main(stages.ingest.Params(ingest=knobs), folder / "f.csv", folder / "recorded")

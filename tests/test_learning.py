@@ -1,17 +1,17 @@
 """Learning what the main pipeline has not: classes, padded sequences, weight decay, several splits and members."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from machine import said
+from processes import finish, start
+from seeds import rng
 from small_windows import cut, write_series
 
 from recurrent import forecaster, params
@@ -35,8 +35,8 @@ FEW = {
 
 
 def windows(folder, *, words=False, **knobs) -> Windows:
-    rng = np.random.default_rng(0)
-    signal = rng.integers(0, 9, len(GROUP)) if words else rng.normal(size=len(GROUP)).round(2)
+    random = rng(0)
+    signal = random.integers(0, 9, len(GROUP)) if words else random.normal(size=len(GROUP)).round(2)
     target, meta = (GROUP % 2, {"vocabulary": [*"abcdefghi"], "classes": ["no", "yes"]}) if words else (signal + 3, {})
     series = write_series(folder, signal, target, group=GROUP, observed=None if words else [0], **meta)
     usual = {"split": "groups", "whole": True, "seq_len": 5, "batch_size": 4, "fractions": (0.5, 0.25)}
@@ -129,23 +129,17 @@ def test_a_killed_run_with_dropout_ends_with_the_same_bits(tmp_path, answer):
         assert weight.numpy().tobytes() == resumed.forecaster.state_dict()[name].numpy().tobytes()
 
 
-STANZA = """
+EPOCHS = 6
+STANZA = f"""
   folded:
     reads: none
     seq_len: 5
-    source: {name: grades}
-    window: {split: folds, folds: 2, repeats: 1, whole: true, horizon: 0, batch_size: 4}
-    model: {cell: manual, answer: last, hidden_size: 4, dropout: 0.3}
-    train: {members: 2, max_epochs: 30, patience: 99, learning_rate: 0.01}
-    evaluate: {free_running: 0}
+    source: {{name: grades}}
+    window: {{split: folds, folds: 2, repeats: 1, whole: true, horizon: 0, batch_size: 4}}
+    model: {{cell: manual, answer: last, hidden_size: 4, dropout: 0.3}}
+    train: {{members: 2, max_epochs: {EPOCHS}, patience: 99, learning_rate: 0.01}}
+    evaluate: {{free_running: 0}}
 """
-
-
-def start(home, *words):
-    environment = {name: os.environ[name] for name in os.environ if name not in ("DVC_ROOT", "PYTHONPATH")}
-    command = [sys.executable, "-u", "-m", "stages.train", "windows", "model/f.safetensors", "history.csv", *words]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=home, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_a_killed_training_of_splits_and_members_ends_in_the_same_bytes(tmp_path):
@@ -155,31 +149,28 @@ def test_a_killed_training_of_splits_and_members_ends_in_the_same_bytes(tmp_path
     for folder in ("stages", "recurrent"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     windows(tmp_path, split="folds", folds=2, repeats=1)
-    words, found = ("--params", "p.yaml", "--system", "folded"), []
-    for kill in (False, True):
+    words = ("windows", "model/f.safetensors", "history.csv", "--params", "p.yaml", "--system", "folded")
+
+    def train(**knobs):
         for path in [*tmp_path.glob("model/*"), *tmp_path.glob("history.csv")]:  # as DVC does
             path.unlink()
-        process = start(tmp_path, *words)
-        if kill:
-            lines = iter(process.stdout)
-            assert any(line.startswith("split 1 of 2, member 2 of 2") for line in lines)
-            next(line for line in lines if line.startswith("epoch   4/"))
-            process.kill()
-            process.communicate()
-            assert process.returncode == -signal.SIGKILL
-            for path in tmp_path.glob("model/*"):
-                path.unlink()
-            process = start(tmp_path, *words)
-        out, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (0, "")
-        found.append({path.name: path.read_bytes() for path in [*tmp_path.glob("model/*"), tmp_path / "history.csv"]})
-    assert out.count("epoch   1/") == 2 and out.count("going on after epoch") == 2
-    assert found[0] == found[1]
+        code, out, err = finish(start("train", words, cwd=tmp_path, without=("DVC_ROOT",), **knobs))
+        made = [*tmp_path.glob("model/*"), *tmp_path.glob("history.csv")]
+        return code, out, err, {path.name: path.read_bytes() for path in made}
+
+    code, _, err, undisturbed = train()
+    assert (code, err) == (0, said("train"))
+    assert train(killed_in_write=EPOCHS + 4)[0] == -signal.SIGKILL
+    code, out, err, found = train()
+    assert (code, err) == (0, said("train"))
+    assert out.count("epoch   1/") == 2 and out.count(f"going on after epoch {EPOCHS} ") == 1
+    assert out.count("going on after epoch 3 ") == 1
+    assert found == undisturbed
     pairs = ["0-1", "1-0", "1-1"]
     names = ["f", *(f"f-{pair}" for pair in pairs)]
     expected = {f"{name}.safetensors" for name in names} | {f"history-{pair}.csv" for pair in pairs}
-    assert set(found[0]) == expected | {"history.csv", "training.json"}
-    assert len({found[0][f"{name}.safetensors"] for name in names}) == 4
-    ending = json.loads(found[0]["training.json"])
-    assert [other["epochs"] for other in (ending, *ending["others"])] == [30] * 4
+    assert set(found) == expected | {"history.csv", "training.json"}
+    assert len({found[f"{name}.safetensors"] for name in names}) == 4
+    ending = json.loads(found["training.json"])
+    assert [other["epochs"] for other in (ending, *ending["others"])] == [EPOCHS] * 4
     assert list((tmp_path / ".cache" / "checkpoints").iterdir()) == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import rng
 from small_windows import cut as cut_series
 from small_windows import with_rows, write_series
 
@@ -157,7 +158,7 @@ def test_time_axis_without_a_countdown_counts_rows(tmp_path):
 
 def linear(folder, *, flat=()) -> Windows:
     """label(t) = 3 x(t) - x(t - 1) + 5, but 5 in the parts of `flat`; two steps a window."""
-    x = np.random.default_rng(0).normal(size=100)
+    x = rng(0).normal(size=100)
     target = 3 * x - np.r_[0, x[:-1]] + 5
     for part in flat:
         target[{"validation": slice(60, 80), "test": slice(80, 100)}[part]] = 5

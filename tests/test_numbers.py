@@ -3,19 +3,20 @@
 import ctypes
 import math
 import mmap
-import shutil
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from machine import needs_compiler
 
 from recurrent import compiler
 from recurrent.sources import _numbers
 from recurrent.sources._block import BlockParser
 
-pytestmark = pytest.mark.skipif(not any(map(shutil.which, compiler.COMPILERS)), reason="no C compiler on the path")
+pytestmark = needs_compiler
 
 DECIMALS = st.builds("{}{}.{}".format, st.sampled_from(["", "-", "+"]), st.integers(0, 10**9), st.integers(0, 10**9))
 FIELDS = st.one_of(
@@ -191,13 +192,29 @@ def test_many_lines_are_counted():
     assert _numbers.library().lines(block, len(block)) == 70_777
 
 
-def test_without_a_compiler_there_is_none(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+@pytest.fixture
+def nothing_loaded():
+    """Nothing is loaded yet, and nothing said, before and after."""
     compiler.load.cache_clear()
-    _numbers.library.cache_clear()
-    assert _numbers.library() is _numbers.parse(b"1,2\n", ",", "ir") is None
-    monkeypatch.undo()
-    _numbers.library.cache_clear()
+    _numbers._library.cache_clear()
+    yield
+    compiler.load.cache_clear()
+    _numbers._library.cache_clear()
+
+
+def test_what_cannot_be_had_is_said_once_with_the_reason(nothing_loaded, tmp_path, monkeypatch, capfd):
+    (tmp_path / "cc").write_text("#!/bin/sh\nsleep 0.1\necho 'cc: no such flag' >&2\nexit 1\n")
+    (tmp_path / "cc").chmod(0o700)
+    monkeypatch.setenv("CC", str(tmp_path / "cc"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with ThreadPoolExecutor(4) as threads:
+        found = [*threads.map(lambda _: _numbers.parse(b"1,2\n", ",", "ir"), range(8))]
+    assert found == [None] * 8
+    (said,) = capfd.readouterr().err.splitlines()
+    assert said.startswith("numbers are read by Arrow instead of the compiled parser: ")
+    assert said.endswith("cc failed: cc: no such flag")
+
+
+def test_nothing_is_said_where_it_can_be_had(nothing_loaded, capfd):
     assert _numbers.parse(b"1,2\n", ",", "ir") is not None
     assert capfd.readouterr() == ("", "")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from seeds import rng
 from small_windows import cut, write_series
 
 from recurrent import evaluation, forecasts, metrics
@@ -33,18 +34,18 @@ def test_a_block_of_all_values_leaves_nothing_to_chance():
 
 
 def test_the_interval_holds_the_mean_about_95_times_in_100():
-    rng, inside = np.random.default_rng(0), 0
+    random, inside = rng(0), 0
     for _ in range(300):
-        low, high = metrics.block_bootstrap(rng.normal(3, 1, 80), 1, resamples=400)
+        low, high = metrics.block_bootstrap(random.normal(3, 1, 80), 1, resamples=400)
         inside += low <= 3 <= high
     assert 0.90 <= inside / 300 <= 0.98
 
 
 def test_neighbours_that_depend_on_each_other_need_blocks():
     """A moving average over 10: with blocks of one, the interval is far too narrow; with 30, it is about right."""
-    rng, inside = np.random.default_rng(1), {1: 0, 30: 0}
+    random, inside = rng(1), {1: 0, 30: 0}
     for _ in range(200):
-        values = np.convolve(rng.normal(size=409), np.ones(10) / 10, "valid")
+        values = np.convolve(random.normal(size=409), np.ones(10) / 10, "valid")
         for block in inside:
             low, high = metrics.block_bootstrap(values, block, resamples=300)
             inside[block] += low <= 0 <= high
@@ -100,8 +101,8 @@ def judged(windows, off, others_off) -> Judged:
 
 def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_steps(tmp_path):
     windows = cut(tmp_path, write_series(tmp_path, np.arange(200)), stride=2, seq_len=5)
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.normal(size=18), 2 * rng.normal(size=18)
+    random = rng(0)
+    ours, theirs = random.normal(size=18), 2 * random.normal(size=18)
     result = evaluation.report([judged(windows, ours, theirs)])
     low, high = metrics.block_bootstrap(np.abs(theirs) - np.abs(ours), 3)  # 5 steps, 2 from one to the next
     assert result["less_error_than_best_baseline"] == {"low": pytest.approx(low), "high": pytest.approx(high)}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import rng
 from sklearn.model_selection import train_test_split
 from small_windows import cut, write_series
 
@@ -164,7 +165,7 @@ VIEWS = [{"relative": True}, {"difference": True}, {"relative": True, "differenc
 
 def walk(folder, **knobs):
     """Two columns that are read, the second of them learnt, and a third quantity that is the first of the targets."""
-    signal = np.random.default_rng(0).uniform(1, 9, (60, 2)).round(2)
+    signal = rng(0).uniform(1, 9, (60, 2)).round(2)
     series = write_series(folder, signal, signal[:, [1, 0]], observed=[1, 0], target_names=("t", "u"))
     return signal, cut(folder, series, horizon=2, **knobs)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from seeds import rng
 
 from benchmarks import experiments, gradient_flow, study
 from benchmarks.experiments import Experiment, StudyError, enqueue
@@ -126,7 +127,7 @@ def test_the_plan_has_every_combination_once():
 
 @pytest.fixture
 def data():
-    random = np.random.default_rng(0)
+    random = rng(0)
     return random.normal(size=(3, 6, 1)), random.normal(size=(3, 6, 1)) + 2
 
 

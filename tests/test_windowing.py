@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import rng
 from small_windows import cut as cut_series
 from small_windows import write_series
 
@@ -56,7 +57,7 @@ def test_each_statistic_has_all_columns_in_order(tmp_path):
 
 
 def test_blocks_leave_no_trace(tmp_path, monkeypatch):
-    signal = np.random.default_rng(0).integers(-9, 9, (103, 2))
+    signal = rng(0).integers(-9, 9, (103, 2))
     found = []
     for rows in (1, 3, 10, 64, 1 << 20):
         monkeypatch.setattr(steps, "BLOCK_ROWS", rows)
@@ -153,7 +154,7 @@ def test_no_window_touches_two_parts(tmp_path, stride, batch_size):
 
 
 def test_array_is_a_view_of_shape_batches_batch_seq_features(tmp_path):
-    windows = cut(tmp_path, np.random.default_rng(0).integers(0, 99, (60, 2)), stride=2, batch_size=4)
+    windows = cut(tmp_path, rng(0).integers(0, 99, (60, 2)), stride=2, batch_size=4)
     for name, batches in {"train": 4, "validation": 1, "test": 1}.items():  # 17, 5 and 5 windows
         assert (array := windows.array(name)).shape == (batches, 4, 3, 2)
         assert np.shares_memory(array, windows.steps.signal) and not array.flags.writeable
@@ -217,7 +218,7 @@ def test_refusals_name_the_part_and_numbers():
 
 @pytest.mark.parametrize("changed", [0, 8, 17, 18, 30, 41])
 def test_a_sample_changes_the_windows_that_hold_it_and_no_earlier_one(tmp_path, changed):
-    signal = np.random.default_rng(0).normal(size=42)
+    signal = rng(0).normal(size=42)
     knobs = {"samples_per_step": 2, "statistics": ("mean", "std"), "failures": (20, 30), "split": "failures"}
     (tmp_path / "other").mkdir()
     before = cut(tmp_path, signal, **knobs)
