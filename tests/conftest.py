@@ -28,7 +28,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder that holds what is in Git and nothing that a run has made; nobody may change it."""
+    """Give a folder that holds the last commit and nothing that a run has made since; nobody may change it."""
     return in_git.checkout(tmp_path_factory.mktemp("committed"))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import processes
 import pytest
+from machine import said
 from processes import finish
 
 import stages
@@ -66,7 +67,7 @@ def test_a_bad_recording_is_refused_by_line_and_leaves_nothing(tmp_path):
     csv.write_text("acoustic_data,time_to_failure\n12,1.5\n6,1.4\n8,soon\n")
     code, out, err = finish(start("ingest", csv, tmp_path / "series"))
     assert (code, out) == (1, "")
-    assert err == f"error: {csv}:4: column 'time_to_failure' holds 'soon', expected a finite number\n"
+    assert err == said("ingest") + f"error: {csv}:4: column 'time_to_failure' holds 'soon', expected a finite number\n"
     assert list(tmp_path.iterdir()) == [csv]
 
 
@@ -109,7 +110,8 @@ def test_an_ingest_that_is_stopped_in_mid_file_leaves_nothing(tmp_path, number):
     wait(process, lambda: any(f.stat().st_size for f in tmp_path.glob("out/.*/target.npy")))
     process.send_signal(number)
     code, _, err = finish(process)
-    assert (code, err) == ((130, "interrupted\n") if number == signal.SIGINT else (143, ""))
+    code_and_word = (130, "interrupted\n") if number == signal.SIGINT else (143, "")
+    assert (code, err.removeprefix(said("ingest"))) == code_and_word
     assert list((tmp_path / "out").iterdir()) == []
 
 

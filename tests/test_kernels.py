@@ -175,6 +175,7 @@ def test_auto_is_the_fastest_there_is():
 def fresh(monkeypatch):
     """Nothing said and nothing loaded yet, before and after, and no choice of the person who runs the tests."""
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("RECURRENT_MARCH", raising=False)
     dispatch._say.cache_clear()
     compiler.load.cache_clear()
     yield

@@ -193,8 +193,9 @@ def test_many_lines_are_counted():
 
 
 @pytest.fixture
-def nothing_loaded():
-    """Nothing is loaded yet, and nothing said, before and after."""
+def nothing_loaded(monkeypatch):
+    """Nothing is loaded yet, and nothing said, before and after, and no choice of the person who runs the tests."""
+    monkeypatch.delenv("RECURRENT_MARCH", raising=False)
     compiler.load.cache_clear()
     _numbers._library.cache_clear()
     yield

@@ -110,6 +110,7 @@ def clear(home, stage):
 def remake(stage, changes):
     """Run the stage here, in this process: what it has made, and its numbers of threads, which change no result."""
     write_params(Path(), changes)
+    clear(Path(), stage)  # what DVC has linked to its cache cannot be written
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)

@@ -35,21 +35,28 @@ def test_a_block_of_all_values_leaves_nothing_to_chance():
 
 def test_the_interval_holds_the_mean_about_95_times_in_100():
     random, inside = rng(0), 0
-    for _ in range(300):
+    for _ in range(600):  # of a rate of 94 %, 90 and 98 % lie four standard errors away
         low, high = metrics.block_bootstrap(random.normal(3, 1, 80), 1, resamples=400)
         inside += low <= 3 <= high
-    assert 0.90 <= inside / 300 <= 0.98
+    assert 0.90 <= inside / 600 <= 0.98
 
 
 def test_neighbours_that_depend_on_each_other_need_blocks():
-    """A moving average over 10: with blocks of one, the interval is far too narrow; with 30, it is about right."""
-    random, inside = rng(1), {1: 0, 30: 0}
+    """A moving average over 10 has ten times the variance of its mean: blocks of one see none of that, 30 nearly all.
+
+    Of blocks of 30 the expected variance is 1 + 2 sum over k < 10 of (1 - k / 10) (1 - k / 30) = 8.9 times as large.
+    """
+    random, inside, widths = rng(1), {1: 0, 30: 0}, {1: [], 30: []}
     for _ in range(200):
         values = np.convolve(random.normal(size=409), np.ones(10) / 10, "valid")
         for block in inside:
             low, high = metrics.block_bootstrap(values, block, resamples=300)
             inside[block] += low <= 0 <= high
-    assert inside[1] / 200 < 0.6 and 0.88 <= inside[30] / 200 <= 0.99
+            widths[block].append(high - low)
+    # the ratio of two widths varies by 0.4, so its mean by 0.03
+    assert 2.5 <= np.mean(np.divide(widths[30], widths[1])) <= 8.9**0.5 + 0.1
+    # 44 and 88 times in 100, each to a standard error of at most 4
+    assert inside[1] / 200 < 0.6 < 0.75 < inside[30] / 200 <= 0.99
 
 
 def prices(folder, **knobs):

@@ -10,6 +10,7 @@ import pytest
 import test_architecture as shape
 import yaml
 from dvc.repo import Repo
+from in_git import git
 
 from recurrent.params import ParamsError, read
 from recurrent.sources._choose import NAMES, choose
@@ -192,6 +193,7 @@ def test_what_a_stage_reads_another_one_makes():
 
 
 def test_dvc_loads_a_stage_of_each_kind_for_every_system():
+    git("rev-parse", "HEAD")  # DVC runs in a checkout only
     with Repo(str(ROOT)) as repo:
         stages = repo.stage.load_all(str(ROOT / "systems" / "dvc.yaml"))
         assert {stage.addressing.partition(":")[2] for stage in stages} == {f"{a}@{b}" for a in DVC for b in SYSTEMS}
