@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere lint bench systems seeds p4581 study docs report compare clean install
+.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare clean install
 
 run: install ## install, then the whole earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -15,6 +15,9 @@ test: install ## on two processes: make test JOBS=1
 
 test-elsewhere: install ## the suite as on other machines, some 40 minutes: make test-elsewhere ARGS="--list", "--quick" or names
 	$(BIN)/python -m tests.elsewhere --jobs $(JOBS) $(ARGS)
+
+same-lock: install ## the pipeline as other machines run it; each must end in the dvc.lock that is in Git: ARGS="--list" or names
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/machines.py --jobs $(JOBS) $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

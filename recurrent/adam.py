@@ -1,26 +1,30 @@
 """Adam (D. P. Kingma, J. Ba, ICLR 2015, arXiv:1412.6980), on all weights as one vector: a few calls a step.
 
-Equal to torch.optim.Adam to rounding; that one imports torch's compiler, which takes most of a second at every start.
+Equal to torch.optim.Adam to rounding. That one imports torch's compiler, which takes most of a second at every start,
+and its last bits depend on the CPU; these are numpy's element by element, and `total`'s sums (docs/numerics.md).
 """
 
 import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from recurrent.numerics import power, total
 
 DECAY, DECAY_OF_SQUARES, EPSILON = 0.9, 0.999, 1e-8  # the paper's
 
 
 class Adam:
-    """Steps down the gradients of `weights`; its state is three tensors and comes back to the bit."""
+    """Steps down the gradients of `weights`, float32; its state is three tensors and comes back to the bit."""
 
     def __init__(self, weights: Iterable[Tensor], *, weight_decay: float = 0.0) -> None:
         self.weight_decay = weight_decay  # L2 penalty: this share of each weight is added to its gradient
         self.weights = [*weights]
         self.steps = torch.zeros((), dtype=torch.int64)
-        self.mean = torch.cat([torch.zeros_like(weight).flatten() for weight in self.weights])
+        self.mean = torch.zeros(sum(weight.numel() for weight in self.weights))
         self.mean_of_squares = torch.zeros_like(self.mean)
 
     def zero_grad(self) -> None:
@@ -28,28 +32,37 @@ class Adam:
         for weight in self.weights:
             weight.grad = None
 
-    @torch.no_grad()
+    @np.errstate(over="ignore", invalid="ignore")  # what is no number shows in the loss, with its epoch
     def step(self, learning_rate: float, *, clip: float = math.inf) -> float:
         """Change every weight by about `learning_rate` at most; one without a gradient has a gradient of 0.
 
         A gradient of a larger norm than `clip` is scaled down to it (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013,
         arXiv:1211.5063). Returns its norm before that.
         """
-        whole = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self.weights]
-        gradient = torch.cat([part.flatten() for part in whole])
-        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in whole]))
-        gradient.mul_(torch.clamp(clip / (norm + 1e-6), max=1.0))
+        weights = [weight.detach().numpy() for weight in self.weights]
+        given = [
+            np.zeros_like(w) if t.grad is None else t.grad.numpy() for w, t in zip(weights, self.weights, strict=True)
+        ]
+        gradient = np.concatenate([part.ravel() for part in given])
+        norm = math.sqrt(total(np.square(gradient, dtype=np.float64)))
+        gradient *= np.float32(min(1.0, clip / (norm + 1e-6)))
         if self.weight_decay:
-            gradient.add_(torch.cat([weight.flatten() for weight in self.weights]), alpha=self.weight_decay)
+            gradient += np.float32(self.weight_decay) * np.concatenate([weight.ravel() for weight in weights])
         self.steps += 1
         done = int(self.steps)
-        self.mean.lerp_(gradient, 1 - DECAY)
-        self.mean_of_squares.mul_(DECAY_OF_SQUARES).addcmul_(gradient, gradient, value=1 - DECAY_OF_SQUARES)
-        spread = self.mean_of_squares.sqrt().div_((1 - DECAY_OF_SQUARES**done) ** 0.5).add_(EPSILON)
-        change = torch.div(self.mean, spread, out=gradient).mul_(-learning_rate / (1 - DECAY**done))
-        for weight, part in zip(self.weights, torch.split(change, [w.numel() for w in self.weights]), strict=True):
-            weight.add_(part.view_as(weight))
-        return float(norm)
+        mean, squares = self.mean.numpy(), self.mean_of_squares.numpy()
+        mean += np.float32(1 - DECAY) * (gradient - mean)
+        squares += np.float32(1 - DECAY_OF_SQUARES) * (gradient * gradient - squares)
+        change = np.sqrt(squares)
+        change *= np.float32(1 / math.sqrt(1 - power(DECAY_OF_SQUARES, done)))
+        change += np.float32(EPSILON)
+        np.divide(mean, change, out=change)
+        change *= np.float32(-learning_rate / (1 - power(DECAY, done)))
+        first = 0
+        for weight in weights:
+            weight += change[first : first + weight.size].reshape(weight.shape)
+            first += weight.size
+        return norm
 
     def state_dict(self) -> dict[str, Any]:
         """Give what the next step depends on, besides weights and gradients."""

@@ -3,13 +3,14 @@
 Legend of shapes: N windows, T steps, D features, K targets, C classes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recurrent.metrics import log_loss, mean_absolute_error
+from recurrent.numerics import mean, solve, total
 from recurrent.windowing import Windows
 
 Floats = npt.NDArray[np.float64]
@@ -71,10 +72,10 @@ def moving(windows: Windows, part: str, steps: int) -> Floats:
     """Mean of what was measured over the last `steps` steps, or those that the window has."""
     first, lengths = windows.parts[part].where(np.arange(windows.parts[part].windows))
     reach = np.minimum(steps, lengths)
-    end, total = first + lengths, np.zeros(())
+    end, summed = first + lengths, np.zeros(())
     for back in range(1, int(reach.max()) + 1):  # a window that is shorter has its own mean, not its neighbour's rows
-        total = total + _observed(windows, np.maximum(end - back, first)) * (back <= reach)[:, None]
-    return np.asarray(total / reach[:, None])
+        summed = summed + _observed(windows, np.maximum(end - back, first)) * (back <= reach)[:, None]
+    return np.asarray(summed / reach[:, None])
 
 
 def _observed(windows: Windows, steps: npt.NDArray[np.int64]) -> Floats:
@@ -93,7 +94,7 @@ def clock(windows: Windows, part: str) -> Floats:
     train = windows.parts["train"]
     whole = (ends[:-1] >= train.begin) & (ends[1:] <= train.end)
     known = intervals[:-1][whole] if whole.any() else np.array([windows.labels("train").max()])
-    return np.maximum(0.0, known.mean() - since)[:, None]
+    return np.maximum(0.0, mean(known) - since)[:, None]
 
 
 def cycles(windows: Windows, steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -110,46 +111,39 @@ def cycles(windows: Windows, steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[
 def ridge(windows: Windows, part: str, *, penalties: Sequence[float]) -> Floats:
     """Ridge regression of the label on all T x D features of the window; validation chooses the penalty.
 
-    The normal equations are summed batch by batch, so memory does not grow with the data. It reads and learns
+    The normal equations are summed window by window, so memory does not grow with the data. It reads and learns
     what the network does: values over the window's first, differences.
     """
-    gram: Any = 0.0
-    moment: Any = 0.0
-    mean = windows.steps.signal[windows.parts["train"].begin : windows.parts["train"].end].mean(axis=0)
-    if windows.meta["relative"]:
-        mean = np.zeros_like(mean)
-    for design, batch in _designs(windows, "train", mean):
-        labels = batch.labels[:, -1].astype(np.float64)
-        gram, moment = gram + design.T @ design, moment + _each(lambda y, x=design: x.T @ y, labels)  # type: ignore[misc]
-    free = np.eye(len(gram))
+    train = windows.steps.signal[windows.parts["train"].begin : windows.parts["train"].end]
+    middle = np.zeros(train.shape[1]) if windows.meta["relative"] else mean(train, axis=0)
+    _, (steps, *_) = windows.parts["train"].where(np.zeros(1, np.int64))
+    size, targets = steps * train.shape[1] + 1, windows.steps.target.shape[1]
+    gram, moments, product = np.zeros((size, size)), np.zeros((targets, size)), np.empty((size, size))
+    for design, batch in _designs(windows, "train", middle):
+        for row, label in zip(design, batch.labels[:, -1].astype(np.float64), strict=True):
+            gram += np.multiply(row[:, None], row, out=product)
+            moments += label[:, None] * row
+    free = np.eye(size)
     free[-1, -1] = 0.0  # the intercept is not held back
 
     def forecast(name: str, weights: Floats) -> Floats:
         found = []
-        for design, batch in _designs(windows, name, mean):
-            answers = _each(lambda w, x=design: x @ w, weights)  # type: ignore[misc]
+        for design, batch in _designs(windows, name, middle):
+            answers = np.stack([total(design * weight, axis=1) for weight in weights], axis=1)
             found.append(batch.restore(answers[:, None])[:, 0])
         return np.concatenate(found)
 
-    fits = [
-        _each(lambda m, a=gram + penalty * free: np.linalg.lstsq(a, m, rcond=None)[0], moment)  # type: ignore[misc]
-        for penalty in penalties
-    ]
+    fits = [np.stack([solve(gram + penalty * free, moment) for moment in moments]) for penalty in penalties]
     actual = windows.labels("validation")
     errors = [mean_absolute_error(actual, forecast("validation", weights)) for weights in fits]
     return forecast(part, fits[int(np.argmin(errors))])
 
 
-def _each(one: Callable[[Floats], Any], columns: Floats) -> Floats:
-    """Put `one` of each column side by side; one column gives the same bits whether it is alone or not."""
-    return np.stack([one(np.ascontiguousarray(columns[:, k])) for k in range(columns.shape[1])], axis=1)
-
-
-def _designs(windows: Windows, part: str, mean: Floats) -> Iterator[tuple[Floats, Any]]:
+def _designs(windows: Windows, part: str, middle: Floats) -> Iterator[tuple[Floats, Any]]:
     """Yield (B, T x D + 1) features with a column of ones, and the windows they are of, real ones only."""
     for padded in windows.batches(part, every=False):
         batch = padded.first(padded.real)
-        flat = (batch.signal - mean).reshape(batch.real, -1)
+        flat = (batch.signal - middle).reshape(batch.real, -1)
         yield np.c_[flat, np.ones(batch.real)], batch
 
 

@@ -5,6 +5,7 @@ several series): then every score is the mean over the splits, with its spread b
 Legend of shapes: N windows, B windows of a batch, T steps, D features, A answers, K targets, C classes.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recurrent import baselines, metrics
+from recurrent.numerics import mean, total
 from recurrent.prediction import Model
 from recurrent.splitting import PARTS
 from recurrent.windowing import Windows
@@ -56,15 +58,15 @@ def predict(windows: Windows, part: str, models: Sequence[Model]) -> tuple[Float
     """
     last, error, size = [], 0.0, 0.0
     for padded in windows.batches(part):
-        answers_BAK = np.mean([model(padded.signal, padded.lengths) for model in models], axis=0)[: padded.real]
+        answers_BAK = mean([model(padded.signal, padded.lengths) for model in models], axis=0)[: padded.real]
         batch = padded.first(padded.real)
         if "classes" in windows.meta:
             last.append(answers_BAK[:, 0])
             continue
         if answers_BAK.shape[1] == batch.labels.shape[1] and batch.lengths is None:
             restored_BAK, actual_BAK = batch.restore(answers_BAK), batch.actual
-            error += float(np.abs(restored_BAK - actual_BAK).sum())
-            size += float(np.abs(actual_BAK).sum())
+            error += float(total(np.abs(restored_BAK - actual_BAK)))
+            size += float(total(np.abs(actual_BAK)))
         last.append(batch.end().restore(batch.at_end(answers_BAK))[:, 0])
     predicted = np.concatenate(last)
     return predicted, score(windows, part, predicted) | ({"mean_delta_all_steps": error / size} if size else {})
@@ -82,12 +84,12 @@ def score(windows: Windows, part: str, forecast: Floats) -> Scores:
     scores = metrics.score(actual, forecast)
     if None in windows.meta["observed"]:
         return scores
-    unit: Floats | float = float(windows.labels("train").std())
+    labels = windows.labels("train")
+    unit: Floats | float = math.sqrt(metrics.mean_squared_error(labels, np.full_like(labels, mean(labels))))
     if windows.meta["relative"]:
         found = [batch.end().first(batch.real).unit for batch in windows.batches(part, every=False)]
         unit = np.concatenate([np.asarray(values)[:, 0] for values in found])
-    normalised = float((((forecast - actual) / unit) ** 2).mean()) if np.all(unit) else 0.0
-    scores["normalised_mse"] = normalised
+    scores["normalised_mse"] = metrics.mean_squared_error(actual / unit, forecast / unit) if np.all(unit) else 0.0
     before = baselines.persistence(windows, part)
     moves = actual != before
     if windows.parts[part].horizon and moves.any():  # of those that moved, how many were forecast to move that way
@@ -136,20 +138,21 @@ def _interval(judged: Sequence[Judged], best: str) -> tuple[float, float]:
             ours, theirs = (np.take_along_axis(f, right, axis=1) for f in (one.predicted, one.others[best]))
             gains.append((np.log(np.maximum(ours, 1e-15)) - np.log(np.maximum(theirs, 1e-15)))[:, 0])
         else:
-            gains.append((np.abs(one.others[best] - actual) - np.abs(one.predicted - actual)).mean(axis=1))
+            gains.append(mean(np.abs(one.others[best] - actual) - np.abs(one.predicted - actual), axis=1))
     if len(gains) > 1:
-        return metrics.block_bootstrap(np.array([gain.mean() for gain in gains]), 1)
+        return metrics.block_bootstrap(np.array([float(mean(gain)) for gain in gains]), 1)
     part = judged[0].windows.parts["test"]
     block = 1 if part.whole else -(-part.seq_len // part.stride)
     return metrics.block_bootstrap(gains[0], min(block, len(gains[0])))
 
 
 def _mean(scores: Sequence[Scores]) -> Scores:
-    return scores[0] if len(scores) == 1 else {key: float(np.mean([s[key] for s in scores])) for key in scores[0]}
+    return scores[0] if len(scores) == 1 else {key: float(mean([s[key] for s in scores])) for key in scores[0]}
 
 
 def _spread(scores: Sequence[Scores]) -> Scores:
-    return {key: float(np.std([s[key] for s in scores], ddof=1)) for key in scores[0]}
+    apart = {key: np.array([s[key] for s in scores]) - _mean(scores)[key] for key in scores[0]}
+    return {key: math.sqrt(total(values * values) / (len(scores) - 1)) for key, values in apart.items()}
 
 
 def verdict(result: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 Legend of shapes: B batch, T steps, D features, H hidden_size, K targets.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -114,9 +115,20 @@ class Forecaster(nn.Module):
 def build(
     architecture: Architecture, scalers: tuple[Scaler, Scaler], *, seed: int, backend: str = "reference"
 ) -> Forecaster:
-    """Make an untrained forecaster; the same seed gives the same weights."""
-    torch.manual_seed(seed)
-    return Forecaster(architecture, *scalers, backend=backend)
+    """Make an untrained forecaster; the same seed gives the same weights.
+
+    They start as nn.RNN's do, evenly from -1 / sqrt(hidden_size) up to 1 / sqrt(hidden_size), an embedding as
+    nn.Embedding's; drawn by numpy, as torch's last bits depend on the CPU.
+    """
+    forecaster = Forecaster(architecture, *scalers, backend=backend)
+    rng, bound = np.random.default_rng(seed), np.float32(1 / math.sqrt(architecture.hidden_size))
+    for name, weight in forecaster.named_parameters():
+        if name == "embedding.weight":
+            values = rng.standard_normal(weight.shape, dtype=np.float32)
+        else:
+            values = (2 * rng.random(weight.shape, dtype=np.float32) - 1) * bound
+        weight.data = torch.from_numpy(values)
+    return forecaster
 
 
 def as_tensor(values: Array) -> Tensor:

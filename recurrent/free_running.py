@@ -6,6 +6,7 @@ for time series prediction, 2018, shows the three side by side).
 Legend of shapes: S runs, H steps ahead, T steps of a window, K targets, which are the columns that the network reads.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recurrent.metrics import mean_squared_error
+from recurrent.numerics import mean
 from recurrent.prediction import Model
 from recurrent.windowing import Windows
 
@@ -31,13 +34,14 @@ class Runs:
 
     def by_step(self, forecast: Floats) -> Floats:
         """Root mean square error of each step ahead, (H,)."""
-        error: Floats = np.sqrt(((forecast - self.actual) ** 2).mean(axis=(0, 2)))
+        apart = forecast - self.actual
+        error: Floats = np.sqrt(mean(mean(apart * apart, axis=2), axis=0))
         return error
 
     def scores(self) -> dict[str, Any]:
         """For metrics/<system>.json."""
         both = {"rmse": self.predicted, "persistence_rmse": self.persistence}
-        found = {name: float(np.sqrt(((f - self.actual) ** 2).mean())) for name, f in both.items()}
+        found = {name: math.sqrt(mean_squared_error(self.actual, f)) for name, f in both.items()}
         return {"steps": self.actual.shape[1], "runs": len(self.start)} | found
 
 
@@ -87,7 +91,7 @@ def _run(windows: Windows, models: Sequence[Model], starts: Sequence[int], steps
     predicted = np.empty_like(actual)
     for step in range(steps):
         signal, unit, offset = windows.see(seen, start - seq_len + step, every=False)
-        answers = np.mean([model(signal, None) for model in models], axis=0)[:, -1:]
+        answers = mean([model(signal, None) for model in models], axis=0)[:, -1:]
         predicted[:, step] = (answers * unit + offset)[:, 0]
         seen = np.concatenate([seen[:, 1:], predicted[:, step : step + 1, order]], axis=1)
     return Runs(start, predicted, actual, stays)

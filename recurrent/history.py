@@ -4,15 +4,11 @@ The file holds no wall-clock times, so that the same run twice gives the same fi
 """
 
 import csv
-import platform
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from recurrent.training import HISTORY_COLUMNS, Epoch, Trainer
 
@@ -54,5 +50,4 @@ def outcome(trainer: Trainer) -> dict[str, Any]:
         "epochs": len(trainer.history),
         "target_delta": trainer.settings.target_delta,
         "best": asdict(trainer.history[trainer.best_epoch - 1]),
-        "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
     }

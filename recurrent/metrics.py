@@ -1,7 +1,11 @@
 """Errors of a forecast: (actual, predicted) -> float. Any shape, the same for both, in the label's unit."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
+
+from recurrent.numerics import mean, total
 
 Floats = npt.NDArray[np.float64]
 
@@ -11,26 +15,27 @@ def mean_delta(actual: Floats, predicted: Floats) -> float:
 
     Not to be confused with the mean of |predicted - actual| / |actual|, which labels near zero spoil.
     """
-    total = float(np.abs(actual).sum())
-    if total == 0:
+    size = float(total(np.abs(actual)))
+    if size == 0:
         raise ValueError("every label is 0: a relative error has no meaning")
-    return float(np.abs(predicted - actual).sum()) / total
+    return float(total(np.abs(predicted - actual))) / size
 
 
 def mean_absolute_error(actual: Floats, predicted: Floats) -> float:
     """Mean of |predicted - actual|."""
-    return float(np.abs(predicted - actual).mean())
+    return float(mean(np.abs(predicted - actual)))
 
 
-def root_mean_squared_error(actual: Floats, predicted: Floats) -> float:
-    """Square root of the mean of (predicted - actual) squared."""
-    return float(np.sqrt(((predicted - actual) ** 2).mean()))
+def mean_squared_error(actual: Floats, predicted: Floats) -> float:
+    """Mean of (predicted - actual) squared."""
+    apart = predicted - actual
+    return float(mean(apart * apart))
 
 
 def r2(actual: Floats, predicted: Floats) -> float:
     """Share of the labels' variance that the forecast explains; 0 where the labels never change."""
-    variance = float(((actual - actual.mean()) ** 2).mean())
-    return 1 - root_mean_squared_error(actual, predicted) ** 2 / variance if variance > 0 else 0.0
+    variance = mean_squared_error(actual, np.full_like(actual, mean(actual)))
+    return 1 - mean_squared_error(actual, predicted) / variance if variance > 0 else 0.0
 
 
 def accuracy(actual: Floats, probabilities: Floats) -> float:
@@ -54,17 +59,18 @@ def block_bootstrap(values: Floats, block: int, *, resamples: int = 2000, seed: 
     starts = np.random.default_rng(seed).integers(0, len(values), (resamples, count))
     sums = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[:block]]))])
     blocks = sums[starts + block] - sums[starts]
-    low, high = np.quantile(blocks.sum(axis=1) / (count * block), (0.025, 0.975))
+    low, high = np.quantile(total(blocks, axis=1) / (count * block), (0.025, 0.975))
     return float(low), float(high)
 
 
 def score(actual: Floats, predicted: Floats) -> dict[str, float]:
     """Errors of a forecast of quantities, under the names of metrics/<system>.json."""
+    mse = mean_squared_error(actual, predicted)
     return {
         "mean_delta": mean_delta(actual, predicted),
         "mae": mean_absolute_error(actual, predicted),
-        "mse": root_mean_squared_error(actual, predicted) ** 2,
-        "rmse": root_mean_squared_error(actual, predicted),
+        "mse": mse,
+        "rmse": math.sqrt(mse),
         "r2": r2(actual, predicted),
     }
 

@@ -45,7 +45,7 @@ def _compiles() -> bool:
 
 
 def _compiled(path: Path, saved: Saved, threads: int) -> Model:
-    """What Forecaster.predict does, to rounding of the head."""
+    """What Forecaster.predict does, to the bit where it uses the same library."""
     about = saved.architecture
 
     def weight(name: str, *shape: int) -> Floats:
@@ -65,10 +65,11 @@ def _compiled(path: Path, saved: Saved, threads: int) -> Model:
 
     def predict(signal_BTD: Array, _: Array | None = None) -> Array:
         states_BTH = saved.signal_scaler.transform(signal_BTD)
-        for w_in, w, bias in layers:
-            states_BTH = compiled.states(states_BTH, w_in, w, bias, threads)
-        # not a product of BLAS, whose last bits depend on its threads
-        answers_BTK = np.einsum("bth,kh->btk", states_BTH, head) + head_bias
+        for layer, weights in enumerate(layers, start=1):
+            answered = slice(None) if layer == len(layers) else slice(0)
+            states_BTH, answers_BTK = compiled.states(
+                states_BTH, *weights, head[answered], head_bias[answered], threads
+            )
         return saved.target_scaler.inverse(answers_BTK)
 
     return predict

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recurrent.numerics import mean, total
 from recurrent.series import Array
 
 
@@ -18,17 +19,17 @@ class Scaler:
     @classmethod
     def fit(cls, blocks: Iterable[Array]) -> "Scaler":
         """Fit to blocks (n, D), read once, in float64 (Chan et al. 1979, so that large means do no harm)."""
-        count, mean, squares = 0, np.zeros(1), np.zeros(1)
+        count, middle, squares = 0, np.zeros(1), np.zeros(1)
         for block in blocks:
-            n, block_mean = len(block), block.mean(axis=0, dtype=np.float64)
-            apart = block_mean - mean
-            total = count + n
-            squares = squares + ((block - block_mean) ** 2).sum(axis=0) + apart**2 * count * n / total
-            mean, count = mean + apart * n / total, total
+            n, block_mean = len(block), mean(block, axis=0)
+            apart, own = block_mean - middle, block - block_mean
+            together = count + n
+            squares = squares + total(own * own, axis=0) + apart * apart * count * n / together
+            middle, count = middle + apart * n / together, together
         if not count:
             raise ValueError("no rows to fit a scaler on")
         spread = np.sqrt(squares / count)
-        return cls(tuple(mean.tolist()), tuple(np.where(spread > 0, spread, 1.0).tolist()))
+        return cls(tuple(middle.tolist()), tuple(np.where(spread > 0, spread, 1.0).tolist()))
 
     def transform(self, values: Array) -> Array:
         """(..., D) in their own units -> (..., D) float32 for a network."""

@@ -7,18 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from recurrent.numerics import log, mean
 from recurrent.series import Array, Series
 
 BLOCK_ROWS = 1 << 20  # samples held at a time
 
+
+def _std(x_nSD: Array) -> Array:
+    apart = x_nSD - mean(x_nSD, axis=1)[:, None]
+    return np.sqrt(mean(apart * apart, axis=1))
+
+
 # each turns samples (n, S, D) into features (n, D)
 STATISTICS: dict[str, Callable[[Array], Array]] = {
     "none": lambda x_nSD: x_nSD[:, 0],
-    "mean": lambda x_nSD: x_nSD.mean(axis=1, dtype=np.float64),
-    "std": lambda x_nSD: x_nSD.std(axis=1, dtype=np.float64),
+    "mean": lambda x_nSD: mean(x_nSD, axis=1),
+    "std": _std,
     "max": lambda x_nSD: np.abs(x_nSD.astype(np.float64)).max(axis=1),
-    "log_mean": lambda x_nSD: np.log(x_nSD.mean(axis=1, dtype=np.float64)),
-    "log_std": lambda x_nSD: np.log(x_nSD.std(axis=1, dtype=np.float64)),
+    "log_mean": lambda x_nSD: log(mean(x_nSD, axis=1)),
+    "log_std": lambda x_nSD: log(_std(x_nSD)),
 }
 
 

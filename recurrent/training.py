@@ -15,17 +15,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from recurrent.adam import Adam
-from recurrent.forecaster import Forecaster, as_tensor, build
+from recurrent.forecaster import Forecaster, build
+from recurrent.numerics import mean, power, total
 from recurrent.saved import Architecture
 from recurrent.scaling import Scaler
+from recurrent.series import Array
 from recurrent.settings import Model, Train
 from recurrent.steps import BLOCK_ROWS
 from recurrent.windowing import Batch, Windows
 
-LOSSES: dict[str, Callable[..., Tensor]] = {
-    "mae": functional.l1_loss,
-    "mse": functional.mse_loss,
-    "huber": functional.huber_loss,
+# of an answer that is `apart` from its label, and its slope
+LOSSES: dict[str, Callable[[Array], tuple[Array, Array]]] = {
+    "mae": lambda apart: (np.abs(apart), np.sign(apart)),
+    "mse": lambda apart: (apart * apart, 2 * apart),
+    "huber": lambda apart: (
+        np.where(np.abs(apart) < 1, apart * apart / 2, np.abs(apart) - np.float32(0.5)),
+        np.clip(apart, -1, 1),
+    ),
 }
 
 
@@ -174,7 +180,7 @@ class Trainer:
         return row.validation_loss if self.settings.best_by == "loss" else row.validation_mean_delta
 
     def _epoch(self, epoch: int) -> Epoch:
-        rate = self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
+        rate = self.settings.learning_rate * power(self.settings.learning_rate_decay, epoch - 1)
         # order and dropout depend on seed and epoch alone, so that a resumed run sees the same
         order = np.random.default_rng([self.seed, epoch]).permutation(self.windows.parts["train"].windows)
         torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
@@ -198,7 +204,7 @@ class Trainer:
         if not np.isfinite(loss_of_both := train.loss + validation.loss):
             raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
         return Epoch(
-            epoch, train.loss, validation.loss, train.mean_delta, validation.mean_delta, float(np.mean(norms)), rate
+            epoch, train.loss, validation.loss, train.mean_delta, validation.mean_delta, float(mean(norms)), rate
         )
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -208,11 +214,30 @@ class Trainer:
             return functional.cross_entropy(
                 answers_BAK[:, 0], torch.from_numpy(batch.labels[:, 0, 0]).long()
             ), answers_BAK
-        wanted_BAK = as_tensor(self.forecaster.target_scaler.transform(batch.labels))
-        each_BAK = LOSSES[self.settings.loss](answers_BAK, wanted_BAK, reduction="none")
-        if lengths is not None and self.every:
-            each_BAK = each_BAK * (torch.arange(each_BAK.shape[1]) < lengths[:, None])[..., None]
-        return each_BAK.sum(dim=(1, 2)).mean(), answers_BAK
+        wanted_BAK = self.forecaster.target_scaler.transform(batch.labels)
+        counted = np.ones((1, 1, 1), np.float32)
+        if batch.lengths is not None and self.every:
+            counted = (np.arange(wanted_BAK.shape[1]) < batch.lengths[:, None])[..., None].astype(np.float32)
+        loss: Tensor = _SummedLoss.apply(  # type: ignore[no-untyped-call]
+            answers_BAK, wanted_BAK, counted, LOSSES[self.settings.loss]
+        )
+        return loss, answers_BAK
+
+
+class _SummedLoss(torch.autograd.Function):
+    """Sum over the answers of a window, mean over the windows; in one order, which torch's sums do not keep."""
+
+    @staticmethod
+    def forward(ctx: Any, answers_BAK: Tensor, wanted_BAK: Array, counted: Array, loss: Any) -> Tensor:
+        with np.errstate(over="ignore", invalid="ignore"):  # the epoch is refused where its loss is no number
+            each_BAK, slope_BAK = loss(answers_BAK.detach().numpy() - wanted_BAK)
+        windows = len(wanted_BAK)
+        ctx.slope_BAK = torch.from_numpy(slope_BAK * counted / np.float32(windows))
+        return torch.tensor(float(total(each_BAK * counted)) / windows, dtype=torch.float64)
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor, None, None, None]:
+        return ctx.slope_BAK * above.to(ctx.slope_BAK.dtype), None, None, None
 
 
 class _Tally:
@@ -232,8 +257,8 @@ class _Tally:
         end = batch.end()
         predicted_B1K = end.restore(self._scaler.inverse(batch.at_end(answers_BAK.numpy())))
         actual_B1K = end.actual
-        self._wrong += float(np.abs(predicted_B1K - actual_B1K).sum())
-        self._size += float(np.abs(actual_B1K).sum())
+        self._wrong += float(total(np.abs(predicted_B1K - actual_B1K)))
+        self._size += float(total(np.abs(actual_B1K)))
 
     @property
     def loss(self) -> float:

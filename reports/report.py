@@ -12,6 +12,7 @@ import platform
 import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -141,10 +142,9 @@ def datasets(revisions: Sequence[Revision]) -> Markup:
 
 
 def provenance(revisions: Sequence[Revision]) -> Markup:
-    """Exact commit, digest of the lock, versions, and the commands that make it again."""
+    """Exact commit, digest of the lock, the commands that make it again, and what this page was made with."""
     parts = []
     for revision in revisions:
-        versions = ", ".join(f"{name} {version}" for name, version in revision.outcome["versions"].items())
         changes = differences([revision.base_params, revision.params])
         sets = [f"-S {shlex.quote(f'{key}={yaml_value(new)}')}" for key, (_, new) in changes.items()]
         run = f"dvc exp run {' '.join(sets)}" if sets else "dvc repro"
@@ -152,13 +152,14 @@ def provenance(revisions: Sequence[Revision]) -> Markup:
             ["commit", tag("code", revision.commit, " and changes that are not committed" if revision.changed else "")],
             ["made on", git("show", "-s", "--format=%cI", revision.commit)],
             ["SHA-256 of dvc.lock", tag("code", revision.lock_digest)],
-            ["versions", versions],
         ]
         commands = f"git checkout {revision.base}\nmake install && . .venv/bin/activate\n{run}"
         origin = table(f"Origin of {revision.name}", ["origin", "value"], rows)
         parts += [tag("h3", revision.name), origin, tag("pre", tag("code", commands), tabindex="0")]
     machine = f"{platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} CPU cores"
-    return Markup("".join(parts) + tag("p", f"This page was put together on: {machine}.", class_="soft"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "dvc"))
+    here = f"This page was put together on: {machine}, with {versions}."
+    return Markup("".join(parts) + tag("p", here, class_="soft"))
 
 
 def yaml_value(value: Any) -> str:

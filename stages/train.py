@@ -61,6 +61,8 @@ def _train(
     """Train one network, or go on with it; say how it ended and where its state lies."""
     seed = params.seed + 1009 * split + 100003 * member
     network = untrained(params.model, data, seed=seed, backend=params.train.backend)
+    if split == member == 0 and network.backend != "c":
+        print(f"backend {network.backend}: last bits depend on this CPU; with the manual cell's backend c they do not")
     trainer = Trainer(network, data, params.train, seed=seed)
     saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, [split, member], network.backend))
     if state := saved.load():

@@ -170,7 +170,7 @@ def test_a_report_escapes_whatever_it_is_told(project):
         params=dict(honest.params) | {evil: evil},
         about=dict(honest.about) | {"unit": evil, "verdict": [evil]},
         series=dict(honest.series) | {"source": {"name": evil, "md5": evil}, "target": evil, "signal": [evil]},
-        outcome=dict(honest.outcome) | {"stopped_by": evil, "versions": {evil: evil}},
+        outcome=dict(honest.outcome) | {"stopped_by": evil},
         pictures={evil: b"png"},
     )
     page = report.page([spoilt, honest], {evil: "<svg/>"})

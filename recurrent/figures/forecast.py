@@ -1,5 +1,7 @@
 """Forecasts of a quantity beside what came, and where they are wrong."""
 
+import math
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -48,7 +50,7 @@ def error(predictions: Columns, *, target: str, unit: str, baselines: list[str])
     styles = [(BLUE, "-."), (GREEN, "--"), (GREY, ":"), (BLACK, (0, (1, 1)))]
     for name, (colour, line) in zip(["predicted", *baselines], [(ORANGE, "-"), *styles], strict=False):
         gap = np.abs(predictions[name] - actual)
-        means = [gap[which == b].mean() for b in range(BINS) if filled[b]]
+        means = [math.fsum(gap[which == b]) / (which == b).sum() for b in range(BINS) if filled[b]]
         label = "network" if name == "predicted" else name
         absolute.plot(middle[filled], means, color=colour, linestyle=line, label=label)
     absolute.set(ylabel=f"mean absolute error ({unit})", title="Against the baselines", ylim=(0, None))

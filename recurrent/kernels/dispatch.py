@@ -12,7 +12,10 @@ from recurrent.kernels import c_kernel, compiled, cudnn_kernel, numpy_kernel
 
 
 def choose(backend: str) -> str:
-    """Give the backend that this machine can run, reference, numpy or c; auto is the fastest of them."""
+    """Give the backend that this machine can run, reference, numpy or c; auto is the fastest of them.
+
+    Only c gives the same bits on every machine (docs/numerics.md); the others equal it to rounding.
+    """
     if backend not in ("auto", "c"):
         return backend
     try:

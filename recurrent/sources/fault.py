@@ -21,10 +21,12 @@ B. Rouet-Leduc et al., Geophys. Res. Lett. 45, 1321 (2018).
 """
 
 from collections.abc import Iterator
-from math import ceil, exp, log
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
+
+from recurrent.numerics import cube_root, exp, exp_of, log
 
 Floats = npt.NDArray[np.float64]
 Block = tuple[npt.NDArray[np.int64], Floats]
@@ -34,6 +36,7 @@ A, B, D_C = 0.010, 0.016, 5e-6  # direct effect, evolution effect, slip distance
 SPRING = 450.0  # stiffness over normal stress (1/m); the critical one is (B - A) / D_C = 1200
 DAMPING = 0.02  # radiation damping over normal stress (s/m)
 V_SEISMIC = 1e-3  # a failure is the moment the block becomes faster than this (m/s)
+PSI_SEISMIC = float(log(V_SEISMIC / V_0))
 SPEED = (14.5e-6, 15.3e-6)  # of the press, drawn for each cycle (m/s)
 OVERSHOOT = (0.0, 100e-6)  # of the press after a slip, drawn for each cycle (m); a slip is about 250e-6
 RECOIL = 0.5  # time the overshoot takes (s)
@@ -44,7 +47,8 @@ SLIP_RATE = 20000.0  # further micro-slips per sample, per m/s of the block's ve
 SETTLING = (400.0, 0.2)  # further micro-slips per sample right after a slip, and their decay time (s)
 MICRO_SLIP = 3.0  # root mean square amplitude of a micro-slip (counts)
 NOISE, OFFSET = 1.0, 4.5  # of the electronics (counts)
-RING = np.exp(-np.arange(8) / 1.2) * np.cos(np.arange(8) * 1.3)  # what the sensor makes of a micro-slip
+# what the sensor makes of a micro-slip: exp(-n / 1.2) cos(1.3 n) for the samples n after it
+RING = (1.0, 0.116255, -0.161845, -0.059588, 0.016714, 0.015141, 0.000364, -0.002775)
 
 TOLERANCE = 1e-5  # of one integration step, in ln V and ln theta
 BLOCK_ROWS = 1 << 18  # rows are made this many at a time: flat memory
@@ -66,7 +70,7 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
     """
     # a stream each: neither the sample rate nor BLOCK_ROWS changes another's numbers
     drive, count, amplitude, noise = np.random.default_rng(seed).spawn(4)
-    _, state = load(speed=SPEED[0], overshoot=0.0, state=(log(V_SEISMIC / V_0), -3.2))  # forget the start
+    _, state = load(speed=SPEED[0], overshoot=0.0, state=(PSI_SEISMIC, -3.2))  # forget the start
     tail = np.zeros(len(RING) - 1)  # what still rings when a block ends
     begin = 0.0
     drives = _irregular_drives(drive)
@@ -81,8 +85,10 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
             micro_slips = count.poisson(np.interp(time - begin, path[:, 0], rate))
             # a sum of n normal amplitudes is one normal amplitude, sqrt(n) as large
             impulses = MICRO_SLIP * np.sqrt(micro_slips) * amplitude.standard_normal(len(time))
-            ringing = np.convolve(impulses, RING)
-            ringing[: len(tail)] += tail
+            ringing = np.zeros(len(time) + len(tail))
+            ringing[: len(tail)] = tail
+            for delay, gain in enumerate(RING):
+                ringing[delay : delay + len(time)] += gain * impulses
             sound, tail = ringing[: len(time)], ringing[len(time) :]
             acoustic_data = np.rint(OFFSET + sound + NOISE * noise.standard_normal(len(time)))
             yield acoustic_data.astype(np.int64), np.round(end - time, 10)
@@ -97,7 +103,7 @@ def _irregular_drives(rng: np.random.Generator) -> Iterator[tuple[float, float]]
     """
     while True:
         speeds, overshoots = ((rng.permutation(4) + rng.uniform(size=4)) / 4 for _ in range(2))
-        for fast, far in zip(speeds, overshoots, strict=True):
+        for fast, far in zip(speeds.tolist(), overshoots.tolist(), strict=True):
             yield SPEED[0] + (SPEED[1] - SPEED[0]) * fast, OVERSHOOT[0] + (OVERSHOOT[1] - OVERSHOOT[0]) * far
 
 
@@ -105,8 +111,9 @@ def emission_rate(path: Floats) -> Floats:
     """Micro-slips per sample along a path of time (s), friction and velocity (m/s)."""
     time, friction, velocity = path.T
     loaded = (friction - FRICTION[0]) / (FRICTION[1] - FRICTION[0])
-    steady: Floats = RATE[0] * (RATE[1] / RATE[0]) ** loaded
-    return steady + SLIP_RATE * velocity + SETTLING[0] * np.exp(-time / SETTLING[1])
+    steady = RATE[0] * exp(loaded * log(RATE[1] / RATE[0]))
+    rate: Floats = steady + SLIP_RATE * velocity + SETTLING[0] * exp(-time / SETTLING[1])
+    return rate
 
 
 def load(*, speed: float, overshoot: float, state: tuple[float, float]) -> tuple[Floats, tuple[float, float]]:
@@ -129,26 +136,26 @@ def load(*, speed: float, overshoot: float, state: tuple[float, float]) -> tuple
     """
 
     def slope(time: float, psi: float, phi: float) -> tuple[float, float]:
-        velocity = V_0 * exp(psi)
+        velocity = V_0 * exp_of(psi)
         press = speed + (overshoot / RECOIL if time < RECOIL else 0.0)
-        healing = V_0 / D_C * exp(-phi) - velocity / D_C
+        healing = V_0 / D_C * exp_of(-phi) - velocity / D_C
         return (SPRING * (press - velocity) - B * healing) / (A + DAMPING * velocity), healing
 
     def node(time: float, psi: float, phi: float) -> tuple[float, float, float]:
-        return time, MU_0 + A * psi + B * phi, V_0 * exp(psi)
+        return time, MU_0 + A * psi + B * phi, V_0 * exp_of(psi)
 
-    threshold = log(V_SEISMIC / V_0)
+    threshold = PSI_SEISMIC
     (psi, phi), time, step, slipping = state, 0.0, 1e-6, True
     path = [node(time, psi, phi)]
+    p1, q1 = slope(time, psi, phi)
     while True:
-        p1, q1 = slope(time, psi, phi)
         p2, q2 = slope(time + step / 2, psi + step * p1 / 2, phi + step * q1 / 2)
         p3, q3 = slope(time + step * 0.75, psi + step * p2 * 0.75, phi + step * q2 * 0.75)
         new_psi = psi + step * (2 * p1 + 3 * p2 + 4 * p3) / 9
         new_phi = phi + step * (2 * q1 + 3 * q2 + 4 * q3) / 9
         p4, q4 = slope(time + step, new_psi, new_phi)
         error = step / 72 * max(abs(-5 * p1 + 6 * p2 + 8 * p3 - 9 * p4), abs(-5 * q1 + 6 * q2 + 8 * q3 - 9 * q4))
-        factor = min(4.0, max(0.2, 0.9 * (TOLERANCE / max(error, 1e-12)) ** (1 / 3)))
+        factor = min(4.0, max(0.2, 0.9 * cube_root(TOLERANCE / max(error, 1e-12))))
         if error > TOLERANCE:
             step *= factor
             continue
@@ -157,7 +164,7 @@ def load(*, speed: float, overshoot: float, state: tuple[float, float]) -> tuple
             state = threshold, phi + part * (new_phi - phi)
             path.append(node(time + part * step, *state))
             return np.array(path), state
-        time, psi, phi = time + step, new_psi, new_phi
+        time, psi, phi, p1, q1 = time + step, new_psi, new_phi, p4, q4  # its last slope is the next one's first
         slipping = slipping and (psi >= threshold or time < 1e-3)  # the cycle starts at the threshold
         path.append(node(time, psi, phi))
         step = min(step * factor, 0.05)
