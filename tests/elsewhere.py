@@ -36,7 +36,7 @@ def nothing(folder: Path) -> Iterator[Environment]:
 
 @dataclass(frozen=True)
 class Condition:
-    """What is another than usual; `quick`: the tests of --quick, none of which leaves the condition out of it."""
+    """What is another than usual; `quick`: the tests that --quick runs, which leaves the condition out where none."""
 
     name: str
     what: str
@@ -224,7 +224,11 @@ def main() -> int:
             print(f"{condition.name:<12} {condition.what}")
         else:
             log = chosen.logs / f"{condition.name}.log"
-            passed.append(run(condition, quick=chosen.quick, jobs=chosen.jobs, log=log))
+            try:
+                passed.append(run(condition, quick=chosen.quick, jobs=chosen.jobs, log=log))
+            except (subprocess.SubprocessError, RuntimeError, OSError) as error:
+                print(f"{condition.name:<12} FAILED: {error}", flush=True)
+                passed.append(False)
     return 0 if all(passed) else 1
 
 
