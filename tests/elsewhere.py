@@ -151,7 +151,7 @@ CONDITIONS = [
         "recordings",
         "other small recordings, other cases of properties, in a random order",
         {"RECURRENT_TEST_SEED": "7"},
-        [*ORDER, "--random-order-seed=7"],
+        [*ORDER, "--random-order-seed=7", "--hypothesis-seed=7"],
         quick=OF_RECORDINGS,
     ),
     Condition("load", "a busy loop on every core beside it", prepare=busy),

@@ -1,4 +1,7 @@
-"""Which small recordings the tests make: RECURRENT_TEST_SEED=7 gives others, of which every claim must hold too."""
+"""Which small recordings the tests make: RECURRENT_TEST_SEED=7 gives others, of which every claim must hold too.
+
+Properties are then tried on cases that --hypothesis-seed decides, and chance without it.
+"""
 
 import os
 

@@ -79,7 +79,7 @@ STANZAS = """
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def project(tmp_path_factory):
     """A copy of what git has, the two systems added, and both run by DVC."""
     home = tmp_path_factory.mktemp("project")

@@ -19,7 +19,7 @@ MARKS = {"loss": 2, "mean_delta": 2, "prediction": 2, "scores": 4}  # lines or b
 SCREENS = [(1400, "light"), (400, "light"), (1400, "dark"), (400, "dark")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
@@ -28,7 +28,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pages(repository, tmp_path_factory):
     """Name -> file of the pages for three revisions, made in a copy."""
     home = tmp_path_factory.mktemp("pages") / "project"

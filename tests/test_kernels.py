@@ -60,7 +60,7 @@ def outcome(model, batch, steps, *, start=True, seed=1):
 
 
 @pytest.mark.parametrize("backend", LAYERS)
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(sizes=SIZES, start=st.booleans())
 def test_equal_to_the_reference_in_float64(backend, sizes, start):
     batch, steps, width, hidden, layers = sizes

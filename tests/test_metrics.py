@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seeds import rng
 from small_windows import cut as cut_series
@@ -68,7 +68,6 @@ def test_labels_that_never_change_have_no_variance_to_explain():
     assert metrics.r2(np.ones(3), np.arange(3.0)) == 0
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     offset=st.sampled_from([0.0, -3.0, 1e9]), rows=st.integers(1, 50), size=st.integers(1, 50), seed=st.integers(0, 9)
 )

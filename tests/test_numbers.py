@@ -32,7 +32,7 @@ def equal(ours, plain):
     return [(a.dtype, a.tobytes()) for a in ours] == [(b.dtype, b.tobytes()) for b in plain]
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     rows=st.lists(st.tuples(FIELDS, FIELDS, FIELDS), min_size=1, max_size=3),
     names=st.sampled_from(["xyz", "xbz", "xyc", "ayz", "abz", "xbc"]),  # a, b and c are not wanted
@@ -51,7 +51,7 @@ def test_what_is_accepted_is_what_the_plain_parser_reads(rows, names, real, ends
         assert equal(ours, plain.columns)
 
 
-@settings(derandomize=True, deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(digits=st.integers(0, 2**53 - 1), exponent=st.integers(-22, 22), sign=st.sampled_from(["", "-", "+"]))
 def test_every_number_that_one_rounding_makes_exact_is_accepted(digits, exponent, sign):
     texts = [f"{sign}{digits}e{exponent}", f"{sign}{digits}E{exponent:+03d}"]
@@ -64,7 +64,7 @@ def decimal(digits, places):
     return f"{shown[: len(shown) - places]}.{shown[len(shown) - places :]}"
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(digits=st.integers(0, 10**19 - 1), places=st.integers(0, 18))
 @example(digits=2**53 + 1, places=0)  # a tie
 @example(digits=2**63 + 3 * 2**10, places=0)
@@ -74,7 +74,7 @@ def test_all_digits_of_a_long_decimal_count(digits, places):
     assert found.tolist() == [float(decimal(digits, places))]
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.floats(1, 1e9), st.integers(9, 18))
 def test_a_hair_beside_the_middle_between_two_doubles(value, places):
     middle = (Fraction(value) + Fraction(math.nextafter(value, math.inf))) / 2
@@ -84,7 +84,6 @@ def test_a_hair_beside_the_middle_between_two_doubles(value, places):
     assert found.tolist() == [float(text) for text in texts]
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.floats(0.01, 1e9), min_size=1))
 def test_what_repr_writes_is_accepted(values):
     (found,) = _numbers.parse("\n".join(map(repr, values)).encode(), ",", "r")

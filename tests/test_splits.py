@@ -99,7 +99,7 @@ def test_the_test_groups_are_those_of_scikit_learn(tmp_path, seed, share):
     assert sorted(sum((members(windows, name) for name in PARTS), [])) == [*range(10)]
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(max_examples=25)
 @given(folds=st.integers(2, 10), repeats=st.integers(1, 3), seed=st.integers(0, 5))
 def test_each_group_judges_once_a_repeat_and_never_stands_in_two_parts(tmp_path_factory, folds, repeats, seed):
     knobs = {"split": "folds", "folds": folds, "repeats": repeats, "seed": seed}

@@ -106,7 +106,6 @@ def test_fewer_than_three_steps_are_refused(rows, samples):
         in_time(rows=rows, failures=[], samples_per_step=samples, fractions=(0.6, 0.2))
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=3, max_size=12),
     samples=st.integers(1, 9),
@@ -132,7 +131,6 @@ def test_contiguous_where_there_are_no_failures_and_meta_says_so(tmp_path):
     assert cut(tmp_path / "quake", np.arange(ROWS), failures=FAILURES, split="failures").meta["split"] == "failures"
 
 
-@settings(deadline=None, derandomize=True)
 @given(begin=st.integers(0, 9), steps=st.integers(0, 60), seq=st.integers(1, 12), stride=st.integers(1, 9),
        batch=st.integers(1, 9))  # fmt: skip
 def test_windows_are_all_that_fit(begin, steps, seq, stride, batch):
@@ -178,7 +176,7 @@ def test_batches_give_every_window_once_and_padding_is_marked(tmp_path):
         assert windows.meta["splits"][0][name]["windows_in_last_batch"] == reals[-1]
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data(), split=st.sampled_from(["failures", "contiguous"]))
 def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
     lengths = data.draw(st.lists(st.integers(6, 60), min_size=3, max_size=8))
