@@ -33,7 +33,7 @@ install: .venv/installed .dvc/page.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
 
-.dvc/page.html: .venv/installed reports/page.py reports/page.html reports/style.css ## the page of `dvc plots`, for use without a network
+.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/style.css ## the page of `dvc plots`, for use without a network
 	$(BIN)/python -m reports.page
 
 report: install ## one HTML file on the workspace and on experiments: make report REVS="long gru"

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recurrent import params
-from recurrent.settings import Settings
-from recurrent.training import Trainer, untrained
-from recurrent.windowing import Windows
+from recurrent.config import reader as params
+from recurrent.config.schema import Settings
+from recurrent.train.trainer import Trainer, untrained
+from recurrent.window.windows import Windows
 
 EPOCHS = 3  # that are measured
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recurrent.forecaster import Forecaster, as_tensor
-from recurrent.series import Array
-from recurrent.windowing import Windows
+from recurrent.network.forecaster import Forecaster, as_tensor
+from recurrent.storage.series import Array
+from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]
 WINDOWS = 64  # taken from all over the part

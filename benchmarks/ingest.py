@@ -103,8 +103,8 @@ def write_peers(blocks: Blocks, folder: Path) -> None:
 
 def write_ours(csv: Path, folder: Path, workers: int) -> None:
     """Do what the stage ingest does."""
-    from recurrent.series import SeriesWriter
-    from recurrent.sources.csv_file import CsvFile
+    from recurrent.ingest.csv_stream import CsvFile
+    from recurrent.storage.series import SeriesWriter
 
     source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_below=0.05, workers=workers)
     with SeriesWriter(folder) as writer:
@@ -115,7 +115,7 @@ def write_ours(csv: Path, folder: Path, workers: int) -> None:
 
 def work(tool: str, csv: Path, folder: Path) -> None:
     """Run one tool in this process and print its seconds."""
-    for package in ("recurrent.sources.csv_file",) if tool in OURS else (tool.split("_")[0], "pyarrow.csv"):
+    for package in ("recurrent.ingest.csv_stream",) if tool in OURS else (tool.split("_")[0], "pyarrow.csv"):
         importlib.import_module(package)
     begin = time.perf_counter()
     if tool in OURS:

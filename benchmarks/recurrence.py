@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from benchmarks import _outcome
-from recurrent import cells
-from recurrent.adam import Adam
+from recurrent.network.forecaster import new_cell, outputs
+from recurrent.train.adam import Adam
 
 SHAPES = [*product((32, 64, 128), (64, 256), (100, 200, 400))]  # H, B, T
 BACKENDS = ("reference", "numpy", "c")
@@ -48,10 +48,10 @@ class Textbook(nn.Module):
 def candidates(hidden_size: int) -> dict[str, nn.Module]:
     """Name -> cell."""
     sizes = {"input_size": 1, "hidden_size": hidden_size, "num_layers": 1}
-    ours = {name: cells.build("manual", **sizes, backend=name) for name in BACKENDS}
+    ours = {name: new_cell("manual", **sizes, backend=name) for name in BACKENDS}
     if missing := [name for name in BACKENDS if ours[name].backend != name]:
         raise SystemExit(f"this machine has no backend {missing[0]}")
-    return {"textbook": Textbook(1, hidden_size), **{f"nn_{n}": cells.build(n, **sizes) for n in PEERS}, **ours}
+    return {"textbook": Textbook(1, hidden_size), **{f"nn_{n}": new_cell(n, **sizes) for n in PEERS}, **ours}
 
 
 def actions(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> dict[str, Callable[[], object]]:
@@ -61,12 +61,12 @@ def actions(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> 
 
     def train() -> None:
         optimizer.zero_grad()
-        (cells.answers(cell, head, x_BTD) - y_BT1).abs().sum(dim=(1, 2)).mean().backward()
+        (outputs(cell, head, x_BTD) - y_BT1).abs().sum(dim=(1, 2)).mean().backward()
         optimizer.step(1e-3)
 
     @torch.inference_mode()
     def inference() -> None:
-        cells.answers(cell, head, x_BTD)
+        outputs(cell, head, x_BTD)
 
     return {"train": train, "inference": inference}
 

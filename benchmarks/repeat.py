@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.readme import fill
+from reports.readme import fill
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.readme import fill
 from benchmarks.repeat import ROOT, change
+from reports.readme import fill
 
 SECONDS_A_CYCLE = 12.0  # about; the rows come out within a few per cent of those asked for
 

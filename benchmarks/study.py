@@ -22,13 +22,13 @@ import yaml
 from dvc.api import DVCFileSystem
 
 from benchmarks import experiments, gradient_flow, study_figures
-from benchmarks.readme import ROOT, fill
-from recurrent import params
-from recurrent.forecaster import Forecaster
-from recurrent.settings import Settings
-from recurrent.tables import read_csv
-from recurrent.training import untrained
-from recurrent.windowing import Windows
+from recurrent.config import reader as params
+from recurrent.config.schema import Settings
+from recurrent.network.forecaster import Forecaster
+from recurrent.storage.tables import read_csv
+from recurrent.train.trainer import untrained
+from recurrent.window.windows import Windows
+from reports.readme import ROOT, fill
 
 SEQ_LENS, CELLS, SEEDS = (25, 50, 100, 200, 400), ("manual", "rnn", "gru", "lstm"), (0, 1, 2)
 TO_THE_END = {"train.target_delta": 0.0}  # otherwise all stop at the same error and differ in epochs only

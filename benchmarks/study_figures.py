@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from recurrent.figures._style import BLACK, BLUE, GREEN, GREY, ORANGE
-from recurrent.figures.history import EXERCISE_BOUND
+from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE
+from recurrent.plot.training import EXERCISE_BOUND
 
 if TYPE_CHECKING:
     from benchmarks.study import Measured, Result

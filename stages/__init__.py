@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
-from recurrent import params
-from recurrent.settings import Settings
-from recurrent.system_settings import System
+from recurrent.config import reader as params
+from recurrent.config.schema import Settings
+from recurrent.config.system_schema import System
 
 FAILED, INTERRUPTED = 1, 130
 

@@ -4,20 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import stages
-from recurrent import free_running, prediction, settings
-from recurrent.evaluation import judge, report, verdict
-from recurrent.forecasts import describe, rows, sheets
-from recurrent.saved import places
-from recurrent.tables import write_csv, write_excel, write_json
-from recurrent.windowing import Windows
+from recurrent.config import schema
+from recurrent.evaluate import free_running
+from recurrent.evaluate.prediction_tables import describe, rows, sheets
+from recurrent.evaluate.scoring import judge, report, verdict
+from recurrent.network import predictor as prediction
+from recurrent.network.model_file import places
+from recurrent.storage.tables import write_csv, write_excel, write_json
+from recurrent.window.windows import Windows
 
 
 @dataclass(frozen=True)
 class Params:
     """What this stage reads from params.yaml."""
 
-    train: settings.Train
-    evaluate: settings.Evaluate
+    train: schema.Train
+    evaluate: schema.Evaluate
 
 
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import stages
-from recurrent import download
+from recurrent.ingest import download
 from recurrent.sources._choose import choose
 
 

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import stages
-from recurrent import settings
-from recurrent.series import SeriesWriter
-from recurrent.sources.csv_file import CsvFile
+from recurrent.config import schema
+from recurrent.ingest.csv_stream import CsvFile
+from recurrent.storage.series import SeriesWriter
 
 
 @dataclass(frozen=True)
 class Params:
     """What this stage reads from params.yaml."""
 
-    ingest: settings.Ingest
+    ingest: schema.Ingest
 
 
 def main(params: Params, csv: Path, series: Path) -> None:

@@ -5,25 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import stages
-from recurrent import settings
-from recurrent.tables import read_csv
+from recurrent.config import schema
+from recurrent.storage.tables import read_csv
 
 
 @dataclass(frozen=True)
 class Params:
     """What this stage reads from params.yaml."""
 
-    plot: settings.Plot
+    plot: schema.Plot
 
 
 def main(params: Params, history: Path, outcome: Path, predictions: Path, plots: Path) -> None:
     """Write the pictures that there are to draw into the folder `plots`."""
-    from recurrent import figures  # matplotlib takes longer to import than all before it
+    from recurrent.plot import pictures  # matplotlib takes longer to import than all before it
 
     ending, about = json.loads(outcome.read_text()), json.loads((predictions / "meta.json").read_text())
     tables = {path.stem: read_csv(path) for path in sorted(predictions.glob("*.csv"))}
     plots.mkdir(parents=True, exist_ok=True)
-    for name, picture in figures.draw(read_csv(history), ending, about, tables).items():
+    for name, picture in pictures.draw(read_csv(history), ending, about, tables).items():
         # no version of matplotlib in the file: the same picture is the same bytes
         picture.savefig(plots / f"{name}.png", dpi=params.plot.dpi, metadata={"Software": None})
 

@@ -8,16 +8,16 @@ from typing import Any
 from tqdm import tqdm
 
 import stages
-from recurrent import settings
+from recurrent.config import schema
 from recurrent.sources import fault
-from recurrent.tables import write_csv
+from recurrent.storage.tables import write_csv
 
 
 @dataclass(frozen=True)
 class Params:
     """What this stage reads from params.yaml."""
 
-    simulate: settings.Simulate
+    simulate: schema.Simulate
 
 
 def main(params: Params, csv: Path) -> None:

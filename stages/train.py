@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 import stages
-from recurrent import checkpoint, settings
-from recurrent.history import narrate, outcome, record
-from recurrent.saved import place
-from recurrent.tables import write_json
-from recurrent.training import Trainer, untrained
-from recurrent.windowing import Windows
+from recurrent.config import schema
+from recurrent.network.model_file import place
+from recurrent.storage.tables import write_json
+from recurrent.train import checkpoint
+from recurrent.train.history import narrate, outcome, record
+from recurrent.train.trainer import Trainer, untrained
+from recurrent.window.windows import Windows
 
 # DVC clears outputs before a stage runs, so what must outlive a kill lies elsewhere; DVC_ROOT is
 # the main checkout even when an experiment runs in a temporary copy.
@@ -30,8 +31,8 @@ class Params:
     """What this stage reads from params.yaml."""
 
     seed: int
-    model: settings.Model
-    train: settings.Train
+    model: schema.Model
+    train: schema.Train
 
 
 def main(params: Params, windows: Path, model: Path, history: Path) -> None:

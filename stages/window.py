@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import stages
-from recurrent import settings
-from recurrent.cutting import write_windows
-from recurrent.series import Series
-from recurrent.splitting import Split
-from recurrent.windowing import Windows
+from recurrent.config import schema
+from recurrent.storage.series import Series
+from recurrent.window.split import Split
+from recurrent.window.windows import Windows
+from recurrent.window.write import write_windows
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Params:
     """What this stage reads from params.yaml."""
 
     seq_len: int
-    window: settings.Window
+    window: schema.Window
 
 
 def main(params: Params, series: Path, windows: Path) -> None:

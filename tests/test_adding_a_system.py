@@ -12,7 +12,7 @@ import pytest
 import test_architecture as shape
 from seeds import rng
 
-from recurrent.tables import read_csv
+from recurrent.storage.tables import read_csv
 
 SOURCE = '''"""A damped oscillation: 0.99^i sin(i / 5), 100 above zero."""
 
@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.series import Recording
-from recurrent.settings import Count, Section
-from recurrent.sources._about import about
+from recurrent.storage.series import Recording
+from recurrent.config.schema import Count, Section
+from recurrent.sources._contract import about
 
 
 @dataclass(frozen=True)

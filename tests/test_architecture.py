@@ -13,7 +13,7 @@ import pytest
 import yaml
 from in_git import git
 
-from recurrent.training import HISTORY_COLUMNS
+from recurrent.train.trainer import HISTORY_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -21,52 +21,30 @@ STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
 CELLS = sorted((ROOT / "recurrent" / "cells").glob("[!_]*.py"))
 CODE = sorted(path for folder in ("recurrent", "stages") for path in (ROOT / folder).rglob("*.py"))
 
-# a module or a folder of recurrent/ -> what it may import of ours; each line names only lines above it
+# a folder (or a lone module) of recurrent/ -> what it may import of ours; each line names only lines above it
 LAYERS = {
     "numerics": (),
-    "params": (),
-    "settings": (),
-    "system_settings": ("settings",),
-    "metrics": ("numerics",),
-    "figures": (),
-    "tables": (),
-    "checkpoint": (),
-    "adam": ("numerics",),
-    "compiler": (),
-    "kernels": ("compiler",),
-    "series": (),
-    "download": (),
-    "sources": ("compiler", "download", "numerics", "series", "settings"),
-    "scaling": ("numerics", "series"),
-    "saved": ("scaling",),
-    "steps": ("numerics", "series"),
-    "splitting": ("series",),
-    "windowing": ("series", "splitting"),
-    "cutting": ("series", "splitting", "steps", "windowing"),
-    "baselines": ("metrics", "numerics", "windowing"),
-    "cells": ("kernels",),
-    "forecaster": ("cells", "saved", "scaling", "series"),
-    "prediction": ("compiler", "forecaster", "kernels", "saved", "series"),
-    "evaluation": ("baselines", "metrics", "numerics", "prediction", "splitting", "windowing"),
-    "forecasts": ("baselines", "evaluation", "windowing"),
-    "free_running": ("evaluation", "metrics", "numerics", "prediction", "windowing"),
-    "training": ("adam", "forecaster", "numerics", "saved", "scaling", "series", "settings", "steps", "windowing"),
-    "history": ("training",),
+    "compiled_c": (),
+    "config": (),
+    "storage": (),
+    "plot": (),
+    "ingest": ("compiled_c", "storage"),
+    "sources": ("config", "ingest", "numerics", "storage"),
+    "window": ("numerics", "storage"),
+    "cells": ("compiled_c",),
+    "network": ("cells", "compiled_c", "numerics", "storage"),
+    "train": ("config", "network", "numerics", "storage", "window"),
+    "evaluate": ("network", "numerics", "storage", "window"),
 }
 MAY_IMPORT = {
-    "torch": (
-        "recurrent/cells/*",
-        "recurrent/kernels/*",
-        *(f"recurrent/{name}.py" for name in ("adam", "forecaster", "prediction", "training", "checkpoint", "history")),
-        "stages/train.py",
-    ),
-    "safetensors": ("recurrent/saved.py",),
-    "matplotlib": ("recurrent/figures/*",),
+    "torch": ("recurrent/cells/*", "recurrent/network/*", "recurrent/train/*", "stages/train.py"),
+    "safetensors": ("recurrent/network/model_file.py",),
+    "matplotlib": ("recurrent/plot/*",),
     "argparse": ("stages/__init__.py",),
-    "openpyxl": ("recurrent/sources/_columns.py", "recurrent/tables.py"),
-    "sklearn": ("recurrent/baselines.py",),
-    "scipy": ("recurrent/baselines.py",),
-    "urllib": ("recurrent/download.py",),
+    "openpyxl": ("recurrent/ingest/text_table.py", "recurrent/storage/tables.py"),
+    "sklearn": ("recurrent/evaluate/baselines.py",),
+    "scipy": ("recurrent/evaluate/baselines.py",),
+    "urllib": ("recurrent/ingest/download.py",),
     "pickle": (),
     **dict.fromkeys(("reports", "benchmarks", "dvc", "vl_convert"), ()),  # read results, make none
 }
@@ -122,12 +100,20 @@ def entries(stage, *kinds):
 
 
 def code_of(stage):
+    """Files of ours that a stage's script may run, the cells but for the one that params.yaml names."""
     files = closure(f"stages.{stage}")
     files |= {source for file in files for source in file.parent.glob("*.c") if source.name in constants(file)}
-    if ROOT / "recurrent" / "cells" / "__init__.py" in files:  # it imports the cell by its name in params.yaml
+    if ROOT / "recurrent" / "network" / "forecaster.py" in files:  # it imports the cell by its name in params.yaml
         files |= {file for cell in CELLS for file in closure(f"recurrent.cells.{cell.stem}")} - set(CELLS)
-        return {"recurrent/cells/${model.cell}.py"} | {name(file) for file in files if has_code(file)}
     return {name(file) for file in files if has_code(file)}
+
+
+def covers(dep, path):
+    return PurePosixPath(path).is_relative_to(dep)
+
+
+def is_code(dep):
+    return PurePosixPath(dep).parts[0] in ("recurrent", "stages")
 
 
 def belong(path, other):
@@ -140,16 +126,31 @@ def test_the_table_of_layers_points_down():
         assert set(allowed) <= set(list(LAYERS)[:i]), module
 
 
+def folder(path):
+    """Name the folder or lone module of recurrent/ that a file belongs to."""
+    return path.relative_to(ROOT).with_suffix("").parts[1]
+
+
 @pytest.mark.parametrize("path", [path for path in CODE if path.parts[-2:] != ("recurrent", "__init__.py")], ids=name)
 def test_imports_point_down(path):
-    ours = {file for other in imported(path) for file in files_of(other)}
-    modules = {file.relative_to(ROOT).with_suffix("").parts[1] for file in ours if has_code(file)}
+    ours = {file for other in imported(path) for file in files_of(other) if has_code(file)}
     if path.parent.name == "stages":
         assert {file.name for file in ours if file.parent == path.parent} <= {"__init__.py"}
     else:
-        folder = path.relative_to(ROOT).with_suffix("").parts[1]
         assert not {file for file in ours if file.parent.name == "stages"}
-        assert modules <= {*LAYERS[folder], *({folder} if path.parent.name == folder else ())}
+        assert {folder(file) for file in ours} <= {folder(path), *LAYERS[folder(path)]}
+
+
+def test_no_imports_go_in_a_circle():
+    reached = {path: {file for other in imported(path) for file in files_of(other) if has_code(file)} for path in CODE}
+    for path in CODE:
+        todo, seen = list(reached[path] - {path}), set()
+        while todo:
+            file = todo.pop()
+            assert file != path, f"{name(path)} imports itself by way of others"
+            if file not in seen:
+                seen.add(file)
+                todo += reached[file] - {file}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -201,8 +202,14 @@ def test_the_library_names_no_path_of_the_project():
 
 
 @pytest.mark.parametrize("stage", DVC["stages"])
-def test_code_deps_are_the_imports_of_the_script(stage):
-    assert {dep for dep in entries(stage, "deps") if dep.endswith((".py", ".c"))} == code_of(stage)
+def test_code_deps_are_the_folders_of_the_scripts_imports(stage):
+    """Folders, and single files of the menus: together they hold every import, and none holds nothing of them."""
+    code, listed = code_of(stage), {dep for dep in entries(stage, "deps") if is_code(dep)}
+    cell = {"recurrent/cells/${model.cell}.py"} if any(dep.startswith("recurrent/cells/") for dep in listed) else set()
+    assert cell <= listed
+    assert {path for path in code if not any(covers(dep, path) for dep in listed)} == set()
+    assert {dep for dep in listed - cell if not any(covers(dep, path) for path in code)} == set()
+    assert not {"recurrent", "recurrent/cells", "recurrent/sources", "stages"} & listed
 
 
 @pytest.mark.parametrize("stage", DVC["stages"])
@@ -214,7 +221,7 @@ def test_params_are_the_fields_of_the_dataclass(stage):
 @pytest.mark.parametrize("stage", DVC["stages"])
 def test_the_command_runs_the_script_of_its_name_on_the_paths_that_are_declared(stage):
     python, option, module, *paths = shlex.split(DVC["stages"][stage]["cmd"])
-    declared = {path for path in entries(stage, "deps", "outs", "metrics", "plots") if not path.endswith((".py", ".c"))}
+    declared = {path for path in entries(stage, "deps", "outs", "metrics", "plots") if not is_code(path)}
     assert (python, option, module) == ("python", "-m", f"stages.{stage}")
     assert [path for path in paths if not any(belong(path, other) for other in declared)] == []
     assert [other for other in declared if not any(belong(path, other) for path in paths)] == []

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from machine import needs_compiler
 
-from recurrent import compiler
-from recurrent.kernels import compiled
-from recurrent.sources import _numbers
+from recurrent import compiled_c
+from recurrent.cells.kernels import c_library
+from recurrent.ingest import number_parser
 
 ROOT = Path(__file__).parents[1]
 OTHER_CPUS = ("haswell", "skylake-avx512", "sapphirerapids", "znver3", "x86-64-v3")
@@ -23,9 +23,9 @@ OTHER_CPUS = ("haswell", "skylake-avx512", "sapphirerapids", "znver3", "x86-64-v
 def fresh(monkeypatch):
     """No choice of the person who runs the tests, and nothing loaded yet, before and after."""
     monkeypatch.delenv("RECURRENT_MARCH", raising=False)
-    compiler.load.cache_clear()
+    compiled_c.load.cache_clear()
     yield
-    compiler.load.cache_clear()
+    compiled_c.load.cache_clear()
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def source(tmp_path):
 
 
 def twice(source):
-    compiler.load.cache_clear()
-    return compiler.load(source, twice=(ctypes.c_long,)).twice(21)
+    compiled_c.load.cache_clear()
+    return compiled_c.load(source, twice=(ctypes.c_long,)).twice(21)
 
 
 def script(path, text):
@@ -48,8 +48,8 @@ def script(path, text):
 
 @needs_compiler
 def test_builds_at_the_same_time_do_not_meet(tmp_path, source):
-    code = "import sys, ctypes, pathlib; from recurrent import compiler; "
-    code += "print(compiler.load(pathlib.Path(sys.argv[1]), twice=(ctypes.c_long,)).twice(21))"
+    code = "import sys, ctypes, pathlib; from recurrent import compiled_c; "
+    code += "print(compiled_c.load(pathlib.Path(sys.argv[1]), twice=(ctypes.c_long,)).twice(21))"
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
 
     def build(_):
@@ -66,7 +66,7 @@ def test_builds_at_the_same_time_do_not_meet(tmp_path, source):
 def test_what_is_compiled_is_not_compiled_again(tmp_path, source, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert twice(source) == 42
-    monkeypatch.setattr(compiler, "_compile", None)
+    monkeypatch.setattr(compiled_c, "_compile", None)
     assert twice(source) == 42
     source.write_text(source.read_text() + "\n")
     with pytest.raises(TypeError, match="not callable"):
@@ -75,16 +75,16 @@ def test_what_is_compiled_is_not_compiled_again(tmp_path, source, monkeypatch):
 
 def test_another_source_command_compiler_or_cpu_is_another_file(tmp_path, source, monkeypatch):
     built_by = script(tmp_path / "cc", "")
-    names = [compiler._key(source, [str(built_by)])]
-    names.append(compiler._key(source, [str(built_by), "-O1"]))
-    names.append(compiler._key(source, [str(script(tmp_path / "gcc", ""))]))
+    names = [compiled_c._key(source, [str(built_by)])]
+    names.append(compiled_c._key(source, [str(built_by), "-O1"]))
+    names.append(compiled_c._key(source, [str(script(tmp_path / "gcc", ""))]))
     script(built_by, "# a newer one")
-    names.append(compiler._key(source, [str(built_by)]))
+    names.append(compiled_c._key(source, [str(built_by)]))
     with monkeypatch.context() as changed:
         changed.setattr(Path, "read_text", lambda self: "model name: another\n")
-        names.append(compiler._key(source, [str(built_by)]))
+        names.append(compiled_c._key(source, [str(built_by)]))
     source.write_text(source.read_text() + "\n")
-    names.append(compiler._key(source, [str(built_by)]))
+    names.append(compiled_c._key(source, [str(built_by)]))
     assert len(set(names)) == len(names) == 6
 
 
@@ -93,22 +93,22 @@ def test_cc_and_march_are_the_persons_choice(tmp_path, monkeypatch):
         script(tmp_path / "bin" / name, "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("CC", raising=False)
-    assert compiler.compile_command() == [str(tmp_path / "bin" / "cc"), "-march=native", *compiler.FLAGS]
+    assert compiled_c.compile_command() == [str(tmp_path / "bin" / "cc"), "-march=native", *compiled_c.FLAGS]
     monkeypatch.setenv("CC", "mine -m64")
     monkeypatch.setenv("RECURRENT_MARCH", "haswell")
-    assert compiler.compile_command() == [str(tmp_path / "bin" / "mine"), "-m64", "-march=haswell", *compiler.FLAGS]
+    assert compiled_c.compile_command() == [str(tmp_path / "bin" / "mine"), "-m64", "-march=haswell", *compiled_c.FLAGS]
     monkeypatch.setenv("CC", "")
     monkeypatch.setenv("RECURRENT_MARCH", "")
-    assert compiler.compile_command()[:2] == [str(tmp_path / "bin" / "cc"), "-march=native"]
+    assert compiled_c.compile_command()[:2] == [str(tmp_path / "bin" / "cc"), "-march=native"]
     monkeypatch.setenv("CC", "icc")
-    with pytest.raises(compiler.Unavailable, match=r"^no compiler \(CC=icc\) on the path$"):
-        compiler.compile_command()
+    with pytest.raises(compiled_c.Unavailable, match=r"^no compiler \(CC=icc\) on the path$"):
+        compiled_c.compile_command()
 
 
 @needs_compiler
 def test_each_choice_has_its_own_file(tmp_path, source, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    real = compiler.compile_command()[0]
+    real = compiled_c.compile_command()[0]
     script(tmp_path / "mine", f'exec {real} "$@"')
     assert twice(source) == 42
     monkeypatch.setenv("CC", str(tmp_path / "mine"))
@@ -120,14 +120,14 @@ def test_each_choice_has_its_own_file(tmp_path, source, monkeypatch):
 def test_a_march_that_the_compiler_refuses_is_named_with_its_words(tmp_path, source, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("RECURRENT_MARCH", "abacus")
-    with pytest.raises(compiler.Unavailable, match="failed with RECURRENT_MARCH=abacus: .*abacus"):
+    with pytest.raises(compiled_c.Unavailable, match="failed with RECURRENT_MARCH=abacus: .*abacus"):
         twice(source)
     assert [*(tmp_path / "recurrent").iterdir()] == []
 
 
 def test_no_flag_changes_what_a_number_is():
-    assert not [flag for flag in compiler.FLAGS if "fast" in flag or "finite" in flag or "unsafe" in flag]
-    assert "-ffp-contract=off" in compiler.FLAGS
+    assert not [flag for flag in compiled_c.FLAGS if "fast" in flag or "finite" in flag or "unsafe" in flag]
+    assert "-ffp-contract=off" in compiled_c.FLAGS
 
 
 def compilers():
@@ -137,19 +137,19 @@ def compilers():
 
 @pytest.mark.parametrize("march", OTHER_CPUS)
 @pytest.mark.parametrize("name", compilers())
-@pytest.mark.parametrize("source", [_numbers.SOURCE, compiled.SOURCE], ids=lambda path: path.name)
+@pytest.mark.parametrize("source", [number_parser.SOURCE, c_library.SOURCE], ids=lambda path: path.name)
 def test_it_compiles_for_other_cpus(tmp_path, monkeypatch, source, name, march):
     """Built, not run: sapphirerapids computes in half precision, where FLT_EVAL_METHOD is 16."""
     if name == "none":
         pytest.skip("neither gcc nor clang on the path")
     monkeypatch.setenv("CC", name)
     monkeypatch.setenv("RECURRENT_MARCH", march)
-    command = compiler.compile_command()
+    command = compiled_c.compile_command()
     (tmp_path / "empty.c").write_text("")
     known = subprocess.run([*command, "-c", "-o", tmp_path / "empty.o", tmp_path / "empty.c"], capture_output=True)
     if known.returncode:
         pytest.skip(f"{name} knows no {march}")
-    compiler._compile(command, source, tmp_path / "built.so")
+    compiled_c._compile(command, source, tmp_path / "built.so")
     assert (tmp_path / "built.so").read_bytes()[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
 
 
@@ -157,7 +157,7 @@ def test_it_compiles_for_other_cpus(tmp_path, monkeypatch, source, name, march):
 @pytest.mark.parametrize(("method", "good"), [(0, 1), (1, 1), (16, 1), (64, 1), (-1, 0), (2, 0), (65, 0), (128, 0)])
 def test_numbers_are_parsed_where_a_double_is_a_double(tmp_path, method, good):
     (tmp_path / "float.h").write_text(f"#define FLT_EVAL_METHOD {method}\n")
-    command = [*compiler.compile_command(), "-I", str(tmp_path), "-fsyntax-only", str(_numbers.SOURCE)]
+    command = [*compiled_c.compile_command(), "-I", str(tmp_path), "-fsyntax-only", str(number_parser.SOURCE)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode == 0) == good
     assert ("rounded twice" in done.stderr) != good

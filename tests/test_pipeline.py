@@ -20,14 +20,14 @@ from processes import finish
 from seeds import SEED
 
 import stages
-from recurrent import params
-from recurrent.forecaster import Forecaster
-from recurrent.kernels.dispatch import choose
-from recurrent.settings import Settings
-from recurrent.sources import _ordered
-from recurrent.splitting import PARTS
-from recurrent.tables import read_csv
-from recurrent.training import HISTORY_COLUMNS, Trainer
+from recurrent.cells.kernels.dispatch import choose
+from recurrent.config import reader as params
+from recurrent.config.schema import Settings
+from recurrent.ingest import ordered_map
+from recurrent.network.forecaster import Forecaster
+from recurrent.storage.tables import read_csv
+from recurrent.train.trainer import HISTORY_COLUMNS, Trainer
+from recurrent.window.split import PARTS
 
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -114,7 +114,7 @@ def remake(stage, changes):
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
-    with patch.object(_ordered, "ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pool:
+    with patch.object(ordered_map, "ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pool:
         module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
     return products(Path(), stage), torch.get_num_threads(), [call.args for call in pool.call_args_list]
 

@@ -12,9 +12,9 @@ import yaml
 from dvc.repo import Repo
 from in_git import git
 
-from recurrent.params import ParamsError, read
+from recurrent.config.reader import ParamsError, read
+from recurrent.config.system_schema import System
 from recurrent.sources._choose import NAMES, choose
-from recurrent.system_settings import System
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "systems" / "params.yaml"
@@ -163,14 +163,18 @@ def test_params_are_the_fields_of_the_dataclass_in_defaults_and_stanza(stage):
 
 @pytest.mark.parametrize("stage", DVC)
 def test_code_deps_are_the_imports_of_the_script(stage):
-    expected = shape.code_of(stage)
-    if "recurrent/sources/_choose.py" in expected:  # it imports the source by its name in params.yaml
+    code, listed = shape.code_of(stage), {dep for dep in entries(stage, "deps") if shape.is_code(dep)}
+    menus = {dep for dep in listed if "${item." in dep}
+    if "recurrent/sources/_choose.py" in code:  # it imports the source by its name in params.yaml
         files = {file for source in NAMES for file in shape.closure(f"recurrent.sources.{source}")}
         public = {path for path in files if path.parent.name == "sources" and path not in PRIVATE}
-        expected |= {shape.name(file) for file in files - public if shape.has_code(file)}
-        expected.add("recurrent/sources/${item.source.name}.py")
-    expected = {dep.replace("${model.cell}", "${item.model.cell}") for dep in expected}
-    assert {dep for dep in entries(stage, "deps") if dep.endswith((".py", ".c"))} == expected
+        code |= {shape.name(file) for file in files - public if shape.has_code(file)}
+        assert menus == {"recurrent/sources/${item.source.name}.py"}
+    else:
+        with_a_cell = "recurrent/cells/kernels" in listed
+        assert menus == ({"recurrent/cells/${item.model.cell}.py"} if with_a_cell else set())
+    assert {path for path in code if not any(shape.covers(dep, path) for dep in listed)} == set()
+    assert {dep for dep in listed - menus if not any(shape.covers(dep, path) for path in code)} == set()
 
 
 @pytest.mark.parametrize("stage", DVC)
@@ -180,14 +184,14 @@ def test_the_command_runs_the_script_of_its_name_on_the_paths_that_are_declared(
     *paths, a, file, b, key = paths
     assert (python, option, module) == ("python", "-m", f"stages.{stage}")
     assert (a, file, b, key) == ("--params", "systems/params.yaml", "--system", "${key}")
-    declared = {path for path in entries(stage, "deps", "outs", "metrics") if not path.endswith((".py", ".c"))}
+    declared = {path for path in entries(stage, "deps", "outs", "metrics") if not shape.is_code(path)}
     assert [path for path in paths if not any(shape.belong(path, other) for other in declared)] == []
     assert [other for other in declared if not any(shape.belong(path, other) for path in paths)] == []
 
 
 def test_what_a_stage_reads_another_one_makes():
     made = {path for stage in DVC for path in entries(stage, "outs", "metrics")}
-    wanted = {path for stage in DVC for path in entries(stage, "deps") if not path.endswith((".py", ".c"))}
+    wanted = {path for stage in DVC for path in entries(stage, "deps") if not shape.is_code(path)}
     assert wanted - made == {"${item.reads}"} and "data/raw/${key}" in made
     assert all("${key}" in path for path in made)
 
@@ -202,7 +206,7 @@ def test_dvc_loads_a_stage_of_each_kind_for_every_system():
         }
         cells = {PurePosixPath(str(dep)).stem for stage in stages for dep in stage.deps if "/cells/" in str(dep)}
     assert {PurePosixPath(path).stem for path in sources} >= {PARAMS["systems"][s]["source"]["name"] for s in SYSTEMS}
-    assert cells - {"__init__"} == {PARAMS["systems"][system]["model"]["cell"] for system in SYSTEMS}
+    assert cells - {"kernels"} == {PARAMS["systems"][system]["model"]["cell"] for system in SYSTEMS}
 
 
 NEUTRAL = [path for path in shape.CODE if path.parent.name != "sources"]

@@ -8,7 +8,7 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, L num_layers.
 import torch
 from torch import Tensor, nn
 
-from recurrent.kernels import dispatch
+from recurrent.cells.kernels import dispatch
 
 
 class Cell(nn.Module):

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recurrent.download import File
-from recurrent.settings import Name, Section
+from recurrent.config.schema import Name, Section
+from recurrent.ingest.download import File
 
 Url = Annotated[str, Field(pattern="^https?://")]
 Checksum = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{64})$")]

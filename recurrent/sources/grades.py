@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.download import File
-from recurrent.series import Array, Recording
-from recurrent.sources._about import about, correlations
-from recurrent.sources._columns import Columns, read_columns
+from recurrent.ingest.download import File
+from recurrent.ingest.text_table import Columns, read_columns
+from recurrent.sources._contract import about, correlations
 from recurrent.sources._raw import RawFile
+from recurrent.storage.series import Array, Recording
 
 READ = ("1st", "2nd", "3rd", "4th")
 LEARNED = "5th"

@@ -18,10 +18,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from recurrent.download import File, digest
-from recurrent.series import Array, Recording
-from recurrent.settings import Count, Fraction, Section, Seed
-from recurrent.sources._about import about
+from recurrent.config.schema import Count, Fraction, Section, Seed
+from recurrent.ingest.download import File, digest
+from recurrent.sources._contract import about
+from recurrent.storage.series import Array, Recording
 
 ARCHIVE = "aclImdb_v1.tar.gz"
 TABLE = "aclImdb_50000.tsv.gz"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.download import File
-from recurrent.series import Recording
-from recurrent.settings import Count, Section, Seed
-from recurrent.sources._about import about
+from recurrent.config.schema import Count, Section, Seed
+from recurrent.ingest.download import File
+from recurrent.sources._contract import about
+from recurrent.storage.series import Recording
 
 FREQUENCY = 0.02  # radians per row
 NOISE = 2.0  # width of the uniform noise

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.download import File
-from recurrent.series import Recording
-from recurrent.settings import Count, Section
-from recurrent.sources._about import about
+from recurrent.config.schema import Count, Section
+from recurrent.ingest.download import File
+from recurrent.sources._contract import about
+from recurrent.storage.series import Recording
 
 PERIOD = 100  # rows
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.download import File
-from recurrent.series import Array, Recording
-from recurrent.settings import Name
-from recurrent.sources._about import about, correlations
-from recurrent.sources._columns import Columns, read_columns
+from recurrent.config.schema import Name
+from recurrent.ingest.download import File
+from recurrent.ingest.text_table import Columns, read_columns
+from recurrent.sources._contract import about, correlations
 from recurrent.sources._raw import RawFile
+from recurrent.storage.series import Array, Recording
 
 STATION, DATE = "ID OMM station", "Date"
 STEP = timedelta(hours=3)

@@ -16,12 +16,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from recurrent.download import File
-from recurrent.series import Array, Recording
-from recurrent.settings import Name
-from recurrent.sources._about import about
-from recurrent.sources._columns import Columns, read_columns
+from recurrent.config.schema import Name
+from recurrent.ingest.download import File
+from recurrent.ingest.text_table import Columns, read_columns
+from recurrent.sources._contract import about
 from recurrent.sources._raw import RawFile
+from recurrent.storage.series import Array, Recording
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 # A step this many times the usual one counts as a gap.

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.download import File
-from recurrent.series import Recording
-from recurrent.settings import Count, Positive, Section
-from recurrent.sources._about import about
+from recurrent.config.schema import Count, Positive, Section
+from recurrent.ingest.download import File
+from recurrent.sources._contract import about
+from recurrent.storage.series import Recording
 
 # The published run drew its parameters from a standard normal distribution without a seed, and printed them.
 A = (-0.7378856214874446, 0.8747727208990762, -0.9432832747171505, 0.5423474130761617)

@@ -1,0 +1,1 @@
+"""params.yaml and systems/params.yaml -> frozen dataclasses, every value checked."""

@@ -1,0 +1,1 @@
+"""Scores on unseen labels, beside forecasts that need no network."""

@@ -1,0 +1,1 @@
+"""Raw files -> checked blocks and columns."""

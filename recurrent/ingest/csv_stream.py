@@ -1,0 +1,201 @@
+"""One CSV file -> blocks (signal, target): no row lost, every fault named by line, on as many cores as wanted.
+
+The file is read once, in order, and cut into blocks of whole lines; workers parse them (`_block`), and what
+a block cannot know alone is settled here, again in order: line numbers, the type of a column, rises of the target
+across borders. So the outcome, the first fault included, does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from recurrent.ingest.csv_block import BOM, BlockParser, Flags, Parsed, refuse_control_bytes
+from recurrent.ingest.csv_header import read_header
+from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
+from recurrent.ingest.ordered_map import in_order
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# The fastest of 2**17 to 2**22: it stays in the second-level cache, and the allocator gives the same memory again.
+BLOCK_BYTES = 1 << 20
+EMPTY_LINES = (b"\n", b"\r\n", b"\r")
+UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class CsvError(ValueError):
+    """`name:line: what, which value, what was expected`; no line if it is about the whole file."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Whole lines, the empty ones at their end apart; `real` is what was known when they were handed out."""
+
+    rows: bytes
+    empty: bytes
+    real: Flags
+
+
+class CsvFile:
+    """Reads columns of one file: plain, .gz, .zst, or .zip with one member.
+
+    Parameters
+    ----------
+    signal, target : names in the header; other columns are ignored, and an index column may have no name
+    failure_below : None, or the target is a time to failure (s), which never rises except by a failure, that
+        is after a value of at most this many seconds
+    workers : threads that parse; reading, the checksum and the caller have theirs
+    progress : show bytes, rows/s and the time left, if stderr is a terminal
+
+    Once `blocks` is exhausted, `rows`, `columns` (the whole header), `failures` (the row, from 0, that
+    follows each failure) and `md5` (of the file as it lies on disk) are known.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        signal: tuple[str, ...],
+        target: str,
+        failure_below: float | None,
+        workers: int = 1,
+        progress: bool = False,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        self.path, self.signal, self.target, self.failure_below = path, signal, target, failure_below
+        self._workers, self._progress, self._block_bytes = workers, progress, block_bytes
+        self._wanted = list(dict.fromkeys((*signal, target)))
+        self._reset()
+
+    def _reset(self) -> None:
+        self.rows, self.md5 = 0, ""
+        self.failures: list[int] = []
+        self._parser = BlockParser(",", [], self._wanted)
+        self._real: Flags = ()  # a column is whole numbers until one is not
+        self._line = 1  # the first that is not settled
+        self._last_time: float = np.inf
+
+    @property
+    def columns(self) -> list[str]:
+        """The whole header, empty before it is read."""
+        return self._parser.columns
+
+    def _error(self, line: int | None, text: str) -> CsvError:
+        return CsvError(f"{self.path}: {text}" if line is None else f"{self.path}:{line}: {text}")
+
+    def blocks(self) -> Iterator[tuple[Array, Array]]:
+        """Yield signal (n, D) and target (n, 1): int64 while all values are whole numbers, else float64."""
+        self._reset()
+        try:
+            lines = LineBlocks(self.path, self._block_bytes)
+            quiet = None if self._progress else True  # None: quiet unless stderr is a terminal
+            with (
+                tqdm(total=lines.size, unit="B", unit_scale=True, desc=self.path.name, disable=quiet) as bar,
+                closing(self._settled(lines)) as settled,
+            ):
+                for columns in settled:
+                    yield self._split(columns)
+                    seconds = max(bar.format_dict["elapsed"], 1e-3)
+                    bar.set_postfix_str(f"{self.rows / seconds:,.0f} rows/s", refresh=False)
+                    bar.update(lines.position - bar.n)
+        except UnreadableError as error:
+            raise self._error(self._line if self._line > 1 else None, str(error)) from error
+        self.md5 = lines.md5
+        if not self.rows:
+            found = "a header without rows" if self.columns else "an empty file"
+            raise self._error(None, f"{found}, expected a header and at least one row")
+
+    def _settled(self, lines: LineBlocks) -> Generator[list[Array], None, None]:
+        empty_line = None  # empty lines may end a file, so one is held against it only when more follows
+        # closed here: a generator that ends its threads must not be left to the collector, which works in any thread
+        with closing(self._cut(lines)) as cut, closing(in_order(self._parse, cut, workers=self._workers)) as parsed:
+            for block, result in parsed:
+                if block.rows:
+                    if empty_line is not None:
+                        raise self._error(empty_line, "an empty line, expected none between rows")
+                    if block.real != self._real:  # a block before it had the first decimal of a column
+                        result = self._parser.parse(block.rows, self._real)
+                    self._real = result.real
+                    self._check_times(result.columns[self._wanted.index(self.target)])
+                    self.rows += len(result.columns[0])
+                    self._line += len(result.columns[0])
+                    if result.fault:  # only now, so that of two faults the one further up is named
+                        raise self._error(self._line, result.fault)
+                    yield result.columns
+                if block.empty:
+                    empty_line = empty_line or self._line
+                    self._line += block.empty.count(b"\n")
+
+    def _cut(self, lines: LineBlocks) -> Generator[_Block, None, None]:
+        with closing(iter(lines)) as blocks:
+            for block in blocks:
+                block = block if self.columns else self._take_header(block)
+                end = _end_of_content(block)
+                if end and not self._real:  # the first row tells which columns have decimals, and compiles the parser
+                    first_row = block[: block.find(b"\n") + 1] or block
+                    self._real = self._parser.parse(first_row, (False,) * len(self._wanted)).real
+                yield _Block(block[:end], block[end:], self._real)
+
+    def _parse(self, block: _Block) -> tuple[_Block, Parsed]:
+        return block, self._parser.parse(block.rows, block.real) if block.rows else Parsed([], block.real)
+
+    def _take_header(self, block: bytes) -> bytes:
+        """Skip empty lines (LANL's file starts with one), read the header, give what follows it."""
+        if self._line == 1:
+            if block.startswith(UTF_16_BOMS):
+                raise self._error(1, f"UTF-16 text, it starts with {block[:2]!r}, expected UTF-8")
+            block = block.removeprefix(BOM)
+        while block and not self.columns:
+            line, _, block = block.partition(b"\n")
+            if line := line.removesuffix(b"\r"):
+                try:
+                    refuse_control_bytes(line)
+                    self._parser = BlockParser(*read_header(line, self._wanted), self._wanted)
+                except ValueError as error:
+                    raise self._error(self._line, str(error)) from error
+            self._line += 1
+        return block
+
+    def _check_times(self, times: Array) -> None:
+        """Refuse what no time to failure does; note the failures."""
+        if self.failure_below is None or not len(times):
+            return
+        bound, last, self._last_time = self.failure_below, self._last_time, times[-1].item()
+        rises = np.flatnonzero(times[1:] > times[:-1]) + 1
+        wrong = [*rises[times[rises - 1] > bound][:1], *np.flatnonzero(times < 0)[:1]]
+        if times[0] > last:  # across the border between two blocks
+            rises = np.concatenate(([0], rises))
+            wrong += [0] if last > bound else []
+        if wrong:
+            i = min(wrong)
+            found = f"column {self.target!r} holds {_plain(times[i])}"
+            if times[i] >= 0:
+                found += f" after {_plain(times[i - 1] if i else last)}"
+            expected = f"a time of at least 0 that rises only after at most {bound}"
+            raise self._error(self._line + i, f"{found}, expected {expected}")
+        self.failures += (self.rows + rises).tolist()
+
+    def _split(self, columns: list[Array]) -> tuple[Array, Array]:
+        by_name = dict(zip(self._wanted, columns, strict=True))
+        signal = [by_name[name] for name in self.signal]
+        # a column alone needs no copy
+        return signal[0][:, None] if len(signal) == 1 else np.stack(signal, axis=1), by_name[self.target][:, None]
+
+
+def _plain(value: float) -> str:
+    """Show a number alike whether its block was one of integers or not."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def _end_of_content(block: bytes) -> int:
+    """Where the empty lines at the end of a block begin."""
+    end = len(block)
+    while end and block[(start := block.rfind(b"\n", 0, end - 1) + 1) : end] in EMPTY_LINES:
+        end = start
+    return end

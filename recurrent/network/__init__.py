@@ -1,0 +1,1 @@
+"""A cell and a head between scalers: built, saved, called."""

@@ -1,0 +1,85 @@
+"""A trained forecaster in one file: weights, architecture and scalers as safetensors, which is data and not code."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from recurrent.network.scaler import Scaler
+
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What must be known to build a forecaster before its weights are loaded."""
+
+    cell: str
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    output_size: int
+    input: str = "values"  # multi_hot, embedding: the signal is the index of a word
+    vocabulary: int = 0  # words, where the signal is an index
+    embedding_size: int = 0
+    dropout: float = 0.0  # of an embedding and of the states that the head reads
+    answer: str = "every"  # step, or one answer from the last state or the mean of all
+    classes: int = 0  # 0: the answer is a quantity
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the file holds."""
+
+    architecture: Architecture
+    signal_scaler: Scaler
+    target_scaler: Scaler
+    weights: Weights  # named as the modules of forecaster.Forecaster
+
+    def write(self, path: Path) -> None:
+        """Write the file; nothing in it is ever executed."""
+        about = {
+            "architecture": asdict(self.architecture),
+            "signal_scaler": asdict(self.signal_scaler),
+            "target_scaler": asdict(self.target_scaler),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # one entry only: safetensors writes several in an order that changes from run to run
+        save_file(dict(self.weights), temporary, metadata={"forecaster": json.dumps(about, sort_keys=True)})
+        os.replace(temporary, path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Saved":
+        """Read what `write` wrote; ValueError where the file is not such a one."""
+        try:
+            with safe_open(path, framework="np") as file:
+                about = json.loads((file.metadata() or {})["forecaster"])
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            signal_scaler, target_scaler = (
+                Scaler(**{key: tuple(values) for key, values in about[name].items()})
+                for name in ("signal_scaler", "target_scaler")
+            )
+            return cls(Architecture(**about["architecture"]), signal_scaler, target_scaler, weights)
+        except (SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError) as error:
+            raise ValueError(f"{path}: not a saved forecaster ({error})") from error
+
+
+def place(model: Path, split: int, member: int) -> Path:
+    """Where the network of this split and member lies: the first at `model`, the others beside it."""
+    return model if split == member == 0 else model.with_stem(f"{model.stem}-{split}-{member}")
+
+
+def places(model: Path, splits: int) -> list[list[Path]]:
+    """All networks: for each split, those of its members, in order."""
+    found: list[list[Path]] = []
+    for split in range(splits):
+        members = len(list(model.parent.glob(f"{model.stem}-{split}-*{model.suffix}"))) + (split == 0)
+        found.append([place(model, split, member) for member in range(members)])
+    return found

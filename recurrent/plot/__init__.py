@@ -1,0 +1,1 @@
+"""What a training and a forecast look like: tables in, matplotlib Figures out."""

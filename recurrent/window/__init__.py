@@ -1,0 +1,1 @@
+"""Series -> steps -> windows, split into train, validation and test."""

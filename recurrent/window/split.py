@@ -1,0 +1,142 @@
+"""Which rows teach, which choose and which judge: every way to split a series into train, validation and test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurrent.storage.series import Array, Series
+
+PARTS = ("train", "validation", "test")
+Stretch = tuple[int, int]  # begin and end, in steps
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a series is split.
+
+    Parameters
+    ----------
+    kind : failures or contiguous (one series, cut in time), each_group (every group is a series, cut in time),
+        groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes)
+    fractions : of train and of validation, the rest is test; with folds, how the groups that do not judge are shared
+    folds, repeats, seed : of the shuffled kinds
+    """
+
+    kind: str
+    fractions: tuple[float, float]
+    folds: int = 1
+    repeats: int = 1
+    seed: int = 0
+
+    def of(self, series: Series, samples_per_step: int) -> tuple[list[list[Stretch]], Array | None]:
+        """Split a series.
+
+        Returns
+        -------
+        splits : one or several, each of three stretches of steps
+        order : the rows that these stretches count, where rows have to be copied into another order; or None
+
+        Raises
+        ------
+        ValueError
+            Where the series cannot be split so.
+        """
+        if self.kind in ("failures", "contiguous"):
+            failures = series.meta["failures"] if self.kind == "failures" else []
+            return [in_time(len(series.signal), failures, samples_per_step, self.fractions)], None
+        if self.kind == "given":
+            if "parts" not in series.meta:
+                raise ValueError("window.split is given, but the data set fixes no parts")
+            return [[tuple(series.meta["parts"][name]) for name in PARTS]], None
+        if series.group is None:
+            raise ValueError(f"window.split is {self.kind}, but the rows have no groups")
+        rows = stretches(np.asarray(series.group))
+        if self.kind == "each_group":
+            return [_shifted(begin, in_time(end - begin, [], 1, self.fractions)) for begin, end in rows.tolist()], None
+        splits = [
+            [np.concatenate([np.arange(*rows[g]) for g in part]) for part in split] for split in self._groups(rows)
+        ]
+        ends = np.cumsum([0, *(len(part) for split in splits for part in split)]).tolist()
+        found = [[(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)] for i in range(len(splits))]
+        return found, np.concatenate([part for split in splits for part in split])
+
+    def _groups(self, rows: Array) -> list[list[Array]]:
+        """Numbers of the groups of train, validation and test, for each split."""
+        groups, train_share = len(rows), self.fractions[0] / sum(self.fractions)
+        if self.kind == "groups":
+            # the test part is that of scikit-learn's train_test_split with the same seed
+            order = np.random.RandomState(self.seed).permutation(groups)
+            judges = int(np.ceil(round((1 - sum(self.fractions)) * groups, 9)))
+            return [_three(order[judges:], order[:judges], train_share)]
+        if groups < self.folds:
+            raise ValueError(f"window.folds is {self.folds}, but there are only {groups} groups")
+        splits = []
+        for repeat in range(self.repeats):
+            order = np.random.default_rng([self.seed, repeat]).permutation(groups)
+            for test in np.array_split(order, self.folds):
+                splits.append(_three(order[~np.isin(order, test)], test, train_share))
+        return splits
+
+
+def _shifted(by: int, parts: list[Stretch]) -> list[Stretch]:
+    return [(by + begin, by + end) for begin, end in parts]
+
+
+def _three(others: Array, test: Array, train_share: float) -> list[Array]:
+    train = min(len(others) - 1, round(len(others) * train_share))
+    if train < 1 or not len(test):
+        raise ValueError(f"{len(others) + len(test)} groups are too few for three parts")
+    return [others[len(others) - train :], others[: len(others) - train], test]
+
+
+def in_time(rows: int, failures: Sequence[int], samples_per_step: int, fractions: tuple[float, float]) -> list[Stretch]:
+    """Split the steps in time into train, validation and test.
+
+    Parameters
+    ----------
+    rows, failures : of the series; a failure is the first row after it. The parts meet at failures; without any, at
+        plain fractions of the steps
+    fractions : of train and of validation, the rest is test
+
+    Returns
+    -------
+    three (begin, end) in steps; a step that holds samples of two parts belongs to neither
+    """
+    bounds: Sequence[int] = [0, *failures, rows] if len(failures) else range(0, rows + 1, samples_per_step)
+    units = len(bounds) - 1
+    train = min(max(1, round(units * fractions[0])), max(1, units - 2))
+    validation = min(max(1, round(units * fractions[1])), max(1, units - train - 1))
+    if train + validation >= units:
+        what = "cycles between failures: set window.split to contiguous" if len(failures) else "steps: record more"
+        raise ValueError(f"the series has {units} {what}; three parts need at least 3")
+    cuts = [0, bounds[train], bounds[train + validation], bounds[-1]]
+    return [(-(-cuts[i] // samples_per_step), cuts[i + 1] // samples_per_step) for i in range(3)]
+
+
+def stretches(group: Array) -> Array:
+    """Rows of each group: (G, 2) begin and end.
+
+    Raises
+    ------
+    ValueError
+        Where the rows of a group do not stand together.
+    """
+    rows = runs(group)
+    numbers, times = np.unique(group[rows[:, 0]], return_counts=True)
+    if times.max() > 1:
+        raise ValueError(f"group {numbers[times > 1][0]} stands in several places, expected its rows together")
+    return rows
+
+
+def runs(group: Array) -> Array:
+    """Stretches of rows with the same value: (M, 2) begin and end."""
+    begins = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
+    return np.stack([begins, np.r_[begins[1:], len(group)]], axis=1)
+
+
+def within(group: Array | None, begin: int, end: int) -> Array:
+    """Stretches of one group each from `begin` up to `end`: (M, 2)."""
+    if group is None or begin >= end:
+        return np.array([[begin, end]])
+    return begin + runs(np.asarray(group[begin:end]))

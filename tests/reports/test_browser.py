@@ -1,0 +1,120 @@
+"""The pages in a browser that has no network: every chart has marks, nothing is asked of anybody, all can be read."""
+
+import json
+import re
+import shutil
+import sys
+from contextlib import contextmanager
+
+import pytest
+from conftest import command, dvc
+from test_reports import CHARTS, NAMES, PICTURES
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the path"),
+]
+MARKS = {"loss": 2, "mean_delta": 2, "prediction": 2, "scores": 4}  # lines or bars of each revision
+SCREENS = [(1400, "light"), (400, "light"), (1400, "dark"), (400, "dark")]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def pages(repository, tmp_path_factory):
+    """Name -> file of the pages for three revisions, made in a copy."""
+    home = tmp_path_factory.mktemp("pages") / "project"
+    shutil.copytree(repository, home, symlinks=True)
+    command(home, sys.executable, "-m", "reports.plots_page")
+    dvc(home, "plots", "diff", *NAMES)
+    command(home, sys.executable, "-m", "reports.report", *NAMES[1:])
+    return {"charts": home / "dvc_plots" / "index.html", "report": home / "dvc_plots" / "report.html"}
+
+
+@contextmanager
+def opened(chromium, path, width, scheme):
+    """Open a page; at the end no request may have left and the console must have stayed silent."""
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    page, said, asked = context.new_page(), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    if path.name == "index.html":
+        page.wait_for_selector("body[data-drawn]")
+    yield page
+    context.close()
+    assert said == []
+    assert [url[:80] for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+@pytest.mark.parametrize("name", ["charts", "report"])
+def test_a_page_can_be_read_by_everybody_on_any_screen(chromium, pages, name, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with opened(chromium, pages[name], width, scheme) as page:
+        found = axe.run(page).response["violations"]
+        assert [(v["id"], v["nodes"][0]["html"][:100]) for v in found if v["impact"] in ("serious", "critical")] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        broken = "[...document.images].filter(i => !i.naturalWidth || i.getBoundingClientRect().width < 150).length"
+        assert page.evaluate("document.images.length") >= len(PICTURES) * len(NAMES)
+        assert page.evaluate(broken) == 0
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_every_chart_has_marks_and_fits_its_card(chromium, pages, width):
+    with opened(chromium, pages["charts"], width, "light") as page:
+        for name in CHARTS:
+            card = page.locator(f"#{name}-card")
+            assert card.locator("h2").inner_text() == CHARTS[name]["title"]
+            drawn = card.locator('[aria-roledescription="line mark"], [aria-roledescription="bar"]')
+            assert drawn.count() == MARKS[name] * len(NAMES)
+            svg, box = card.locator("svg").bounding_box(), card.bounding_box()
+            assert box["x"] <= svg["x"] and svg["x"] + svg["width"] <= box["x"] + box["width"]
+        for name in PICTURES:
+            card = page.locator(f"#{re.sub('[/.]', '_', name)}-card")
+            assert card.locator("figcaption").all_inner_texts() == NAMES
+
+
+def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, repository):
+    metrics = json.loads((repository / "metrics" / "quake.json").read_text(encoding="utf-8"))
+    known = {"network": metrics["test"], **metrics["baselines"]}
+    with opened(chromium, pages["charts"], 1400, "light") as page:
+        rows = page.locator("#table-of-scores tr")
+        head, first = (rows.nth(i).locator("th, td").all_inner_texts() for i in (0, 1))
+        cells = dict(zip(head, first, strict=True))
+        assert rows.count() == 1 + len(NAMES)
+    assert cells.pop("revision") == "workspace"
+    assert float(cells.pop("network: mean absolute error")) == pytest.approx(metrics["test"]["mae"], abs=0.0051)
+    assert float(cells.pop("network: R²")) == pytest.approx(metrics["test"]["r2"], abs=0.0051)
+    assert cells == {name: f"{scores['mean_delta']:.1%}" for name, scores in known.items()}
+
+
+def test_the_page_is_light_on_paper_and_dark_in_the_dark(chromium, pages):
+    ink = "getComputedStyle(document.querySelector('svg text')).fill"
+    with opened(chromium, pages["charts"], 1400, "dark") as page:
+        assert page.evaluate(ink) == "rgb(231, 234, 238)"
+        page.emulate_media(media="print")
+        assert page.evaluate(ink) == "rgb(0, 0, 0)"
+        assert page.pdf().startswith(b"%PDF")
+
+
+def test_what_is_not_there_yet_is_left_out(chromium, repository, tmp_path):
+    home = tmp_path / "project"  # as while the first training runs
+    shutil.copytree(repository, home, symlinks=True)
+    for path in ("data/quake/predictions", ".dvc/cache"):
+        shutil.rmtree(home / path)
+    command(home, sys.executable, "-m", "reports.plots_page")
+    dvc(home, "plots", "show")
+    with opened(chromium, home / "dvc_plots" / "index.html", 400, "light") as page:
+        drawn = page.locator("svg").count(), [CHARTS[name]["title"] for name in ("loss", "mean_delta")]
+        assert drawn == (2, page.locator("h2").all_inner_texts()[:2])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400

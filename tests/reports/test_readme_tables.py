@@ -1,0 +1,48 @@
+"""The tables that people read are those that the commands make from the committed numbers."""
+
+import json
+
+import pytest
+
+from reports import benchmarks_page as summary
+from reports import systems_table as systems
+from reports.readme import fill
+
+
+def test_the_readmes_table_of_systems_is_that_of_the_metrics(committed, monkeypatch):
+    monkeypatch.setattr(systems, "ROOT", committed)
+    readme = (committed / "README.md").read_text()
+    assert fill(readme, "systems", systems.table()) == readme
+
+
+def test_every_system_has_a_row_and_its_stanza(committed, monkeypatch):
+    monkeypatch.setattr(systems, "ROOT", committed)
+    table = systems.table()
+    stanzas = systems.yaml.safe_load((committed / "systems" / "params.yaml").read_text())["systems"]
+    assert set(systems.ASKED) == set(stanzas)
+    assert all(f"| {name} |" in table for name in stanzas)
+
+
+@pytest.mark.parametrize("name", ["recurrence", "ingest", "pipeline"])
+def test_the_page_of_the_benchmarks_holds_what_was_measured(committed, name):
+    page = (committed / "docs" / "benchmarks.md").read_text()
+    found = json.loads((committed / "docs" / "benchmarks" / f"{name}.json").read_text())
+    assert fill(page, name, getattr(summary, name)(found)) == page
+    assert found["cpu"] in page
+
+
+@pytest.mark.parametrize(
+    ("path", "ours", "theirs", "mark"),
+    [("test.mse", 1.0, 2.0, "✓"), ("test.mse", 3.0, 2.0, "✗"), ("test.accuracy", 0.9, 0.8, "✓")],
+)
+def test_a_row_says_whether_the_figure_was_reached(path, ours, theirs, mark):
+    key = path.split(".")[1]
+    metrics = {
+        "test": {key: ours},
+        "baselines": {"one": {key: theirs}, "two": {key: theirs * 0.5}},
+        "less_error_than_best_baseline": {"low": -1.0, "high": 2.0},
+    }
+    reach = 0.85 if key == "accuracy" else 1.5
+    row = systems.row("name", "manual", metrics, "what", path, reach)
+    best = "one" if key == "accuracy" else "two"
+    assert mark in row and best in row and "-1 to 2" in row

@@ -1,0 +1,164 @@
+"""The series on disk: what goes in comes out, in the narrowest dtype, whole or not at all."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurrent.storage.series import Series, SeriesWriter
+
+
+def write(folder: Path, *signals, meta=None) -> Series:
+    with SeriesWriter(folder) as writer:
+        for signal in signals:
+            signal = np.asarray(signal).reshape(len(signal), 1)
+            writer.append(signal, np.zeros((len(signal), 1)))
+        writer.finish(meta or {})
+    return Series.open(folder)
+
+
+def test_round_trip(tmp_path):
+    signal, target = np.arange(6).reshape(3, 2), np.array([[0.1], [0.2], [0.3]])
+    group = np.array([7, 7, 8])
+    with SeriesWriter(tmp_path / "deep" / "series") as writer:
+        writer.append(signal[:2], target[:2], group[:2])
+        writer.append(signal[2:], target[2:], group[2:])
+        writer.finish({"source": "by hand"})
+    series = Series.open(tmp_path / "deep" / "series")
+    np.testing.assert_array_equal(series.signal, signal)
+    np.testing.assert_array_equal(series.target, target)
+    np.testing.assert_array_equal(series.group, group)
+    dtype = {"signal": "int16", "target": "float64", "group": "int16"}
+    assert series.meta == {"source": "by hand", "rows": 3, "dtype": dtype}
+    assert isinstance(series.signal, np.memmap) and not series.signal.flags.writeable
+
+
+def test_without_group(tmp_path):
+    assert write(tmp_path / "s", [1, 2]).group is None
+
+
+def test_files_are_those_of_np_save_and_do_not_depend_on_the_blocks(tmp_path):
+    signal = np.arange(70_000).reshape(-1, 1)
+    write(tmp_path / "whole", signal)
+    write(tmp_path / "cut", signal[:3], signal[3:3], signal[3:40_000], signal[40_000:])
+    saved = io.BytesIO()
+    np.save(saved, signal.astype(np.int32))
+    assert (tmp_path / "whole/signal.npy").read_bytes() == saved.getvalue()
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    ("blocks", "dtype"),
+    [
+        ([[32767], [-32768]], "int16"),
+        ([[1], [32768]], "int32"),
+        ([[-32769], [1]], "int32"),
+        ([[1], [2**31]], "int64"),
+        ([[2**62], [-1]], "int64"),
+        ([[1], [40_000], [2**40], [0.5]], "float64"),
+        ([[0.5], [3]], "float64"),
+        ([[2**53], [0.5]], "float64"),
+        ([np.array([1.5], np.float32)], "float64"),
+        ([np.array([True]), np.array([200], np.uint8)], "int16"),
+    ],
+)
+def test_dtype_is_the_narrowest_that_holds_all(tmp_path, blocks, dtype):
+    series = write(tmp_path / "s", *blocks)
+    assert series.signal.dtype == dtype
+    assert series.signal[:, 0].tolist() == [value for block in blocks for value in np.asarray(block).tolist()]
+
+
+@given(values=st.lists(st.integers(-(2**40), 2**40) | st.integers(-40_000, 40_000), min_size=2), data=st.data())
+def test_any_cut_gives_the_same(tmp_path_factory, values, data):
+    folder, cut = tmp_path_factory.mktemp("s"), data.draw(st.integers(1, len(values) - 1))
+    whole, parts = write(folder / "whole", values), write(folder / "parts", values[:cut], values[cut:])
+    assert whole.signal.dtype == parts.signal.dtype
+    assert whole.signal[:, 0].tolist() == parts.signal[:, 0].tolist() == values
+
+
+def test_refused(tmp_path):
+    one = np.ones((1, 1))
+    refused = [
+        (
+            "signal: row 3 holds .*nan",
+            [(np.ones((2, 1)), np.ones((2, 1))), (np.array([[1], [np.nan]]), np.ones((2, 1)))],
+        ),
+        ("target: row 0 holds .*inf", [(one, one * np.inf)]),
+        ("unequal length", [(np.ones((2, 1)), one)]),
+        ("1 dimensions|expected 2 dimensions", [(np.ones(1), one)]),
+        (r"rows of shape \(2,\)", [(one, one), (np.ones((1, 2)), one)]),
+        (r"row 1: got \['signal', 'target', 'group'\]", [(one, one), (one, one, np.ones(1, int))]),
+        (r"2\*\*53", [(np.array([[2**53 + 1]]), one), (one * 0.5, one)]),
+        (r"2\*\*53", [(one * 0.5, one), (np.array([[-(2**53) - 1]]), one)]),
+        ("64 bits", [(np.array([[2**64 - 1]], np.uint64), one)]),
+        ("dtype <U1", [(np.array([["a"]]), one)]),
+        ("no rows", [(np.ones((0, 1)), np.ones((0, 1)))]),
+        ("no rows", []),
+    ]
+    for message, blocks in refused:
+        with pytest.raises(ValueError, match=message), SeriesWriter(tmp_path / "s") as writer:
+            for block in blocks:
+                writer.append(*block)
+            writer.finish({})
+        assert not list(tmp_path.iterdir()), message
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_failure_leaves_nothing_and_keeps_the_old(tmp_path, error):
+    folder = tmp_path / "s"
+    for old in ([], [5]):
+        if old:
+            write(folder, old)
+        with pytest.raises(error), SeriesWriter(folder) as writer:
+            writer.append(np.ones((1, 1)), np.ones((1, 1)))
+            assert len(list(tmp_path.iterdir())) == 1 + len(old)  # the temporary folder lies beside it
+            raise error
+        assert [path.name for path in tmp_path.iterdir()] == ["s"] * len(old)
+    assert Series.open(folder).signal.tolist() == [[5]]
+
+
+def test_replaces_a_series_but_nothing_else(tmp_path):
+    write(tmp_path / "s", [1, 2])
+    assert write(tmp_path / "s", [3]).signal.tolist() == [[3]]
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    (tmp_path / "s" / "diary.txt").write_text("dear")
+    with pytest.raises(ValueError, match="holds diary.txt"):
+        write(tmp_path / "s", [4])
+    assert (tmp_path / "s" / "diary.txt").read_text() == "dear"
+
+
+def test_finish_is_not_forgotten(tmp_path):
+    with pytest.raises(ValueError, match="finish"), SeriesWriter(tmp_path / "s") as writer:
+        writer.append(np.ones((1, 1)), np.ones((1, 1)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_meta_is_sorted_and_does_not_shadow(tmp_path):
+    write(tmp_path / "s", [1], meta={"zebra": 1, "ant": [2]})
+    text = (tmp_path / "s" / "meta.json").read_text()
+    assert text.index("ant") < text.index("dtype") < text.index("rows") < text.index("zebra")
+    with pytest.raises(ValueError, match="rows"):
+        write(tmp_path / "t", [1], meta={"rows": 7})
+
+
+def test_open_names_what_is_wrong(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere: no series here, meta.json is missing"):
+        Series.open(tmp_path / "nowhere")
+    folder = tmp_path / "s"
+    write(folder, [1, 2, 3])
+    np.save(folder / "signal.npy", np.zeros((2, 1), np.int16))
+    with pytest.raises(ValueError, match="signal.npy holds 2 rows of int16, meta.json says 3 of int16"):
+        Series.open(folder)
+    (folder / "signal.npy").write_bytes(b"short")
+    with pytest.raises(ValueError, match="s: not a readable series"):
+        Series.open(folder)
+    (folder / "signal.npy").unlink()
+    with pytest.raises(ValueError, match="signal.npy is missing"):
+        Series.open(folder)
+    (folder / "meta.json").write_text("{}")
+    with pytest.raises(ValueError, match="does not name 'rows'"):
+        Series.open(folder)

@@ -1,0 +1,329 @@
+"""Training: the loss by hand, validation whole, the test part unread, and a killed run that ends with the same bits."""
+
+import copy
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import asdict, astuple, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from seeds import rng
+from small_windows import cut, write_series
+
+from recurrent import cells
+from recurrent.config import reader as params
+from recurrent.config.schema import Model, Settings
+from recurrent.evaluate import metrics
+from recurrent.network import forecaster
+from recurrent.train import history
+from recurrent.train.adam import Adam
+from recurrent.train.checkpoint import Checkpoint, fingerprint
+from recurrent.train.trainer import HISTORY_COLUMNS, Epoch, Trainer, architecture, fit_scalers
+from recurrent.window.windows import Windows
+
+torch.set_num_threads(1)
+CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
+USUAL = replace(
+    params.read(Path(__file__).parents[2] / "params.yaml", Settings).train,
+    **{"loss": "mae", "learning_rate": 0.02, "learning_rate_decay": 0.9, "gradient_clip": 5.0},
+    **{"target_delta": 0.0, "patience": 99, "max_epochs": 4},
+)
+ROWS = [Epoch(i, 2.0 / i, 3.0 / i, 0.1, 0.2, 1 / 3, 0.01) for i in (1, 2, 3)]
+
+
+@pytest.fixture
+def windows(tmp_path) -> Windows:
+    return make_windows(tmp_path)
+
+
+def make_windows(folder, *, test_seed=None) -> Windows:
+    """A level to find beside a distracting column; 72, 22 and 22 windows of 4 steps, in batches of 8."""
+    signal = rng(1).normal(size=(125, 2)).round(3)
+    if test_seed:
+        signal[100:] = 50 + rng(test_seed).normal(size=(25, 2))
+    series = write_series(folder, signal, 10 + signal[:, :1] + 0.5 * np.r_[0, signal[:-1, 0]][:, None])
+    return cut(folder, series, seq_len=4, batch_size=8)
+
+
+def trainer(windows, *, cell="manual", seed=0, **changes) -> Trainer:
+    name, _, backend = cell.partition(" by ")
+    plan = architecture(Model(cell=name, hidden_size=6, num_layers=1), windows)
+    network = forecaster.build(plan, fit_scalers(windows), seed=seed, backend=backend or "reference")
+    return Trainer(network, windows, replace(USUAL, **changes), seed=seed)
+
+
+def bits(run) -> tuple:
+    return run.history, run.best_epoch, [weight.numpy().tobytes() for weight in run.forecaster.state_dict().values()]
+
+
+LOSS = {"mae": np.abs, "mse": np.square, "huber": lambda e: np.where(abs(e) < 1, e**2 / 2, abs(e) - 0.5)}
+
+
+@pytest.mark.parametrize("loss", LOSS)
+def test_the_loss_is_the_sum_over_the_steps_and_the_mean_over_the_windows(windows, loss):
+    run = trainer(windows, loss=loss, learning_rate=1e-30, max_epochs=1)  # too small to change a weight
+    network = run.forecaster
+    expected = {}
+    for part in ("train", "validation"):
+        batch = windows.cut(part, np.arange(windows.parts[part].windows))
+        target, answers = batch.labels, network.predict(batch.signal)
+        error = (answers - target) / network.target_scaler.scale
+        expected[f"{part}_loss"] = LOSS[loss](error).sum(axis=(1, 2)).mean()
+        expected[f"{part}_mean_delta"] = metrics.mean_delta(target[:, -1], answers[:, -1])
+    [row] = run.epochs()
+    assert windows.parts["train"].windows == 72 and windows.parts["validation"].windows == 22  # 9 batches, 2 3/4
+    assert {name: asdict(row)[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_it_learns(windows):
+    rows = [*trainer(windows, max_epochs=12).epochs()]
+    assert rows[-1].train_loss < rows[0].train_loss / 2 and rows[-1].validation_loss < rows[0].validation_loss / 2
+    assert [row.epoch for row in rows] == [*range(1, 13)]
+    np.testing.assert_allclose([row.learning_rate for row in rows], 0.02 * 0.9 ** np.arange(12))
+
+
+def test_windows_that_do_not_fill_a_batch_take_turns(windows):
+    """72 windows in batches of 10: two are left out of each epoch, others each time."""
+    part = replace(windows.parts["train"], batch_size=10)
+    seen = []
+
+    class Watched(Windows):
+        def cut(self, name, numbers, **knobs):
+            seen.append((name, numbers.tolist()))
+            return super().cut(name, numbers, **knobs)
+
+    watched = Watched(windows.steps, windows.parts | {"train": part}, windows.meta)
+    epochs = []
+    for _ in trainer(watched, max_epochs=2).epochs():
+        epochs.append({number for name, numbers in seen if name == "train" for number in numbers})
+        assert [len(numbers) for name, numbers in seen if name == "train"] == [10] * 7
+        seen.clear()
+    assert [len(numbers) for numbers in epochs] == [70, 70] and epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes", "epochs"),
+    [
+        ("max_epochs", {"max_epochs": 3}, 3),
+        ("target", {"target_delta": 9.9}, 1),
+        ("patience", {"learning_rate": 1e-30, "patience": 2, "max_epochs": 9}, 3),
+        ("target", {"target_delta": 9.9, "max_epochs": 1, "patience": 1}, 1),
+    ],
+)
+def test_it_stops_by(windows, reason, changes, epochs):
+    run = trainer(windows, **changes)
+    assert run.stopped_by is None
+    assert len([*run.epochs()]) == epochs
+    assert run.stopped_by == reason
+    assert [*run.epochs()] == []
+
+
+def test_the_best_epochs_weights_are_kept(windows):
+    run = trainer(windows, learning_rate=0.1, learning_rate_decay=2.0, max_epochs=8)
+    rows = [*run.epochs()]
+    deltas = [row.validation_mean_delta for row in rows]
+    assert run.best_epoch == 1 + int(np.argmin(deltas)) < len(rows)  # at this rate the last is not the best
+    batch = windows.cut("validation", np.arange(22))
+    kept = metrics.mean_delta(batch.labels[:, -1], run.forecaster.predict(batch.signal)[:, -1])
+    assert kept == pytest.approx(min(deltas), rel=1e-6)
+    ending = history.outcome(run)
+    assert (ending["stopped_by"], ending["epochs"], ending["best"]) == (
+        "max_epochs",
+        8,
+        asdict(rows[run.best_epoch - 1]),
+    )
+
+
+@pytest.mark.parametrize("clip", [0.5, 1e9])
+def test_the_gradient_of_each_step_is_clipped(windows, clip):
+    run, norms = trainer(windows, gradient_clip=clip, max_epochs=1), []
+    mine, theirs = run.optimizer, copy.deepcopy([*run.forecaster.parameters()])
+    peer, step = Adam(theirs), mine.step
+
+    def watched(rate, *, clip):
+        for ours, weight in zip(mine.weights, theirs, strict=True):
+            weight.grad = ours.grad.clone()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(theirs, clip)))
+        peer.step(rate)
+        return step(rate, clip=clip)
+
+    run.optimizer.step = watched
+    [row] = run.epochs()
+    assert len(norms) == 9 and max(norms) > 0.5
+    assert row.gradient_norm == pytest.approx(np.mean(norms), rel=1e-6)  # history tells the norm before the clip
+    for both in zip(mine.weights, theirs, strict=True):
+        torch.testing.assert_close(*both, rtol=1e-5, atol=1e-6)  # torch sums the norm in another order
+
+
+def test_the_test_part_is_never_read(tmp_path):
+    (tmp_path / "other").mkdir()
+    undisturbed, other = trainer(make_windows(tmp_path)), make_windows(tmp_path / "other", test_seed=7)
+    assert other.labels("test").mean() > 50
+    disturbed = trainer(replace(other, parts={**other.parts, "test": None}))  # to ask where it lies is an error
+    for run in (undisturbed, disturbed):
+        list(run.epochs())
+    assert bits(undisturbed) == bits(disturbed)
+
+
+@pytest.mark.parametrize("best", [1, 2, 4])
+@pytest.mark.parametrize("cell", [*CELLS, "manual by numpy", "manual by auto"])
+def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, monkeypatch, cell, best):
+    measured = Trainer._epoch
+
+    def epoch(self, number):  # the best one lies before the kill, in it or after it, whatever is learnt
+        return replace(measured(self, number), validation_mean_delta=0.1 + abs(number - best))
+
+    monkeypatch.setattr(Trainer, "_epoch", epoch)
+    undisturbed, killed, resumed = (trainer(windows, cell=cell) for _ in range(3))
+    list(undisturbed.epochs())
+    saved = Checkpoint(tmp_path / "states", "f00d")
+    assert saved.load() is None
+    for row in killed.epochs():
+        saved.save(killed.state())
+        if row.epoch == 2:
+            break
+    resumed.restore(saved.load())
+    assert [row.epoch for row in resumed.epochs()] == [3, 4]
+    assert bits(resumed) == bits(undisturbed) != bits(killed)
+    assert resumed.best_epoch == best
+    saved.remove()
+    assert saved.load() is None and not list((tmp_path / "states").iterdir())
+
+
+def test_the_seed_decides(windows):
+    runs = [trainer(windows, seed=seed, max_epochs=1) for seed in (0, 0, 1)]
+    for run in runs:
+        list(run.epochs())
+    assert bits(runs[0]) == bits(runs[1]) != bits(runs[2])
+
+
+def test_a_loss_that_is_no_number_names_the_epoch(windows):
+    run = trainer(windows, loss="mse", learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"epoch 1: the loss is (nan|inf); a smaller train.learning_rate"):
+        list(run.epochs())
+
+
+def test_a_loss_that_breaks_in_the_last_batch_is_named_too(windows):
+    one_batch = replace(windows.parts["train"], batch_size=72)
+    parts = {**windows.parts, "train": one_batch}
+    run = trainer(replace(windows, parts=parts), loss="mse", learning_rate=1e30, max_epochs=1)
+    with pytest.raises(ValueError, match="epoch 1: the loss is (nan|inf)"):
+        list(run.epochs())
+
+
+def test_the_fingerprint_is_of_parameters_and_code(tmp_path):
+    files = [tmp_path / "a.py", tmp_path / "b.py"]
+    for file in files:
+        file.write_text(f"# {file.name}")
+    parameters = asdict(USUAL) | {"seed": 0}
+    first = fingerprint(parameters=parameters, code=files)
+    assert fingerprint(parameters=dict(reversed(parameters.items())), code=reversed(files)) == first
+    changed = [
+        parameters | {name: value * 2 + 1 if not isinstance(value, str) else "other"}
+        for name, value in parameters.items()
+    ]
+    digests = {fingerprint(parameters=other, code=files) for other in changed}
+    assert len(digests) == len(parameters) and first not in digests
+    files[1].write_text("# another")
+    assert fingerprint(parameters=parameters, code=files) != first
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"garbage", lambda content: content[:-99], lambda content: b""])
+def test_a_damaged_checkpoint_starts_over_with_a_notice(tmp_path, capsys, windows, damage):
+    saved, run = Checkpoint(tmp_path / "states", "f00d"), trainer(windows, max_epochs=1)
+    list(run.epochs())
+    saved.save(run.state())
+    assert saved.load() is not None and capsys.readouterr().err == ""
+    saved.path.write_bytes(damage(saved.path.read_bytes()))
+    assert saved.load() is None
+    assert "f00d.pt: unreadable checkpoint, starting over" in capsys.readouterr().err
+
+
+@pytest.fixture
+def ended():
+    """The number of a process that has come to its end."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_writers_left_is_cleared_up_and_what_others_write_is_not(tmp_path, ended, monkeypatch):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    stays = [f"f00d.{other.pid}.tmp", f"beef.{os.getppid()}.tmp", "f00d.mine.tmp", "beef.pt", f"f00d.{ended}"]
+    goes = [f"f00d.{ended}.tmp", f"beef.{ended}.tmp", f"f00d.{os.getpid()}.tmp", f"f00d.{10**30}.tmp"]
+    for name in stays + goes:
+        (tmp_path / name).touch()
+    try:
+        assert Checkpoint(tmp_path, "f00d").load() is None
+    finally:
+        other.communicate(b"\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(stays)
+
+    def refuse(*_):
+        raise PermissionError  # of another user, whom one may not signal
+
+    monkeypatch.setattr(os, "kill", refuse)
+    (tmp_path / goes[0]).touch()
+    Checkpoint(tmp_path, "f00d").load()
+    assert (tmp_path / goes[0]).exists()
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    saved = Checkpoint(tmp_path / "states", "f00d")
+    saved.save({"epoch": 1})
+
+    def full(_, path):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="no space left"):
+        saved.save({"epoch": 2})
+    assert saved.load() == {"epoch": 1}
+    assert [path.name for path in (tmp_path / "states").iterdir()] == ["f00d.pt"]
+
+
+def test_a_row_is_on_disk_before_its_epoch_is_passed_on(tmp_path):
+    path = tmp_path / "plots" / "history.csv"
+    for done, row in enumerate(history.record(path, ROWS[:1], iter(ROWS[1:])), start=2):
+        assert row == ROWS[done - 1]
+        with path.open(newline="") as file:
+            header, *rows = csv.reader(file)
+        assert tuple(header) == HISTORY_COLUMNS
+        assert [tuple(map(float, row)) for row in rows] == [astuple(row) for row in ROWS[:done]]
+    assert done == 3 and b"\r" not in path.read_bytes()
+
+
+def test_one_plain_line_per_epoch(capsys):
+    assert [*history.narrate(iter(ROWS), max_epochs=4, target_delta=0.05)] == ROWS
+    *lines, end = capsys.readouterr().out.split("\n")
+    assert [line[:11] for line in lines] == ["epoch   1/4", "epoch   2/4", "epoch   3/4"] and end == ""
+    assert all(line.isprintable() and "(target 0.05)" in line for line in lines)
+
+
+def test_our_adam_is_torchs():
+    torch.manual_seed(0)
+    start = [torch.randn(3, 4), torch.randn(4), torch.randn(1)]
+    ours, theirs = ([weight.clone().requires_grad_() for weight in start] for _ in range(2))
+    mine, peer = Adam(ours), torch.optim.Adam(theirs)
+    for i in range(60):
+        for group in peer.param_groups:
+            group["lr"] = 0.1 * 0.95**i
+        for weights, optimizer in ((ours, mine), (theirs, peer)):
+            optimizer.zero_grad()
+            (sum((weight**4).sum() for weight in weights) * 10.0 ** (i % 5 - 3)).backward()
+        mine.step(0.1 * 0.95**i)
+        peer.step()
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert all((a - b).abs().max() > 0.1 for a, b in zip(ours, start, strict=True))
+
+
+def test_training_starts_without_torchs_compiler():
+    code = "import sys, stages.train, recurrent.train.adam as a, torch; w = torch.ones(2, requires_grad=True)\n"
+    code += "o = a.Adam([w]); w.sum().backward(); o.step(0.1); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")

@@ -1,0 +1,157 @@
+"""Nothing of what judges enters what learns, for every source and every way to split its rows."""
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from seeds import SEED
+from small_data import SMALL
+from small_windows import cut
+
+import stages.ingest
+from recurrent import sources
+from recurrent.config import reader as params
+from recurrent.config.schema import Settings
+from recurrent.sources import fault
+from recurrent.storage.series import Recording, Series
+from recurrent.storage.tables import write_csv
+from recurrent.train.trainer import fit_scalers
+from recurrent.window.split import PARTS
+
+FIVE = {"samples_per_step": 5, "statistics": ("std",)}
+WHOLE = {"whole": True, "horizon": 0, "seq_len": 6}
+KNOBS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
+GROUPED = ("noisy_sine", "grades", "imdb")
+CASES = [
+    *(
+        ("recorded fault", split, {"samples_per_step": 5, "statistics": ("std",)})
+        for split in ("failures", "contiguous")
+    ),
+    *((name, "contiguous", knobs) for name in SMALL for knobs in ({}, {"difference": True}) if name not in GROUPED),
+    *((name, "contiguous", WHOLE) for name in GROUPED),
+    *((name, split, WHOLE) for name in GROUPED for split in ("groups", "folds")),
+    ("noisy_sine", "each_group", {"relative": True}),
+    ("grades", "each_group", {"seq_len": 1, "horizon": 0}),
+    ("imdb", "given", WHOLE),
+]
+case = pytest.mark.parametrize(
+    ("name", "split", "knobs"), CASES, ids=lambda value: "+".join(value) if isinstance(value, dict) else value
+)
+
+
+def recorded_fault(folder) -> Recording:
+    """What the main pipeline reads: the simulated fault, as CSV, through csv_file."""
+    blocks = fault.simulate(cycles=6, sample_rate=20.0, seed=SEED)
+    write_csv(folder / "f.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
+    knobs = params.read(Path(__file__).parents[2] / "params.yaml", Settings).ingest
+    stages.ingest.main(stages.ingest.Params(ingest=knobs), folder / "f.csv", folder / "recorded")
+    series = Series.open(folder / "recorded")
+    meta = {key: value for key, value in series.meta.items() if key not in ("rows", "dtype")}
+    return Recording(np.array(series.signal), np.array(series.target), None, meta)
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory):
+    found = {"recorded fault": recorded_fault(tmp_path_factory.mktemp("fault"))}
+    for name, (options, make) in SMALL.items():
+        raw = tmp_path_factory.mktemp(name)
+        if make:
+            make(raw)
+        found[name] = import_module(f"recurrent.sources.{name}").load(options, raw)
+    return found
+
+
+def windows_of(folder, recording, split, knobs):
+    folder.mkdir(exist_ok=True)
+    recording.write(folder / "series")
+    more = {"folds": 3, "repeats": 2} if split == "folds" else {}
+    return cut(folder, Series.open(folder / "series"), split=split, **KNOBS | more | knobs).splits
+
+
+def rows_of(one, part, recording) -> list[int]:
+    """The rows of the recording that a part holds."""
+    own = slice(one.parts[part].begin, one.parts[part].end)
+    if one.steps.group is not None and one.meta["split"] in ("groups", "folds"):
+        chosen = set(np.asarray(one.steps.group[own]).tolist())
+        return [row for row, group in enumerate(recording.group.tolist()) if group in chosen]
+    samples = one.meta["samples_per_step"]
+    return [*range(own.start * samples, own.stop * samples)]
+
+
+def other_values(recording, rows) -> Recording:
+    """The same with other numbers in these rows: other words and classes, where the numbers stand for such."""
+    signal, target = recording.signal.copy(), recording.target.copy()
+    words, classes = (len(recording.meta.get(key, ())) for key in ("vocabulary", "classes"))
+    signal[rows] = (signal[rows] + 1) % words if words else 7 * signal[rows] + 50
+    target[rows] = (target[rows] + 1) % classes if classes else 7 * target[rows] + 50
+    return replace(recording, signal=signal, target=target)
+
+
+def read_by_training(one) -> list[bytes]:
+    """All that the training reads of train, and what validation reads."""
+    batches = [batch for part in ("train", "validation") for batch in one.batches(part)]
+    return [values.tobytes() for batch in batches for values in (batch.signal, batch.labels)]
+
+
+def test_every_source_and_every_kind_of_split_is_here():
+    files = {path.stem for folder in sources.__path__ for path in Path(folder).glob("[!_]*.py")}
+    assert files == {"fault", *(name for name, *_ in CASES)} - {"recorded fault"}
+    assert {split for _, split, _ in CASES} == {"failures", "contiguous", "each_group", "groups", "folds", "given"}
+
+
+@case
+def test_what_judges_changes_nothing_that_learns(tmp_path, recordings, name, split, knobs):
+    recording = recordings[name]
+    before = windows_of(tmp_path / "before", recording, split, knobs)
+    for number, one in enumerate(before):
+        changed = other_values(recording, rows_of(one, "test", recording))
+        other = windows_of(tmp_path / "after", changed, split, knobs)[number]
+        assert (other.labels("test") != one.labels("test")).all()
+        assert read_by_training(other) == read_by_training(one)
+        assert fit_scalers(other) == fit_scalers(one)
+        assert other.meta.get("vocabulary") == one.meta.get("vocabulary")
+
+
+@case
+def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, knobs):
+    recording = recordings[name]
+    for number, one in enumerate(windows_of(tmp_path / "before", recording, split, knobs)):
+        for part in PARTS:
+            changed = other_values(recording, rows_of(one, part, recording))
+            signal, target = fit_scalers(windows_of(tmp_path / "after", changed, split, knobs)[number])
+            same = [fit_scalers(one)[0] == signal, fit_scalers(one)[1] == target]
+            learnt = "vocabulary" not in recording.meta and part == "train"  # words and classes are not scaled
+            assert same == [not learnt] * 2
+
+
+@case
+def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, knobs):
+    recording = recordings[name]
+    if split in ("groups", "folds"):  # rows in another order; the next test is theirs
+        return
+    row = len(recording.signal) * 3 // 5
+    later = np.arange(row, len(recording.signal))
+    before = windows_of(tmp_path / "before", recording, split, knobs)
+    after = windows_of(tmp_path / "after", other_values(recording, later), split, knobs)
+    unchanged = 0
+    for old, new in zip(before, after, strict=True):
+        for part in PARTS:
+            last, numbers = old.last_steps(part), np.arange(old.parts[part].windows)
+            a, b = (one.cut(part, numbers) for one in (old, new))
+            past = (last + 1) * old.meta["samples_per_step"] <= row
+            assert a.signal[past].tobytes() == b.signal[past].tobytes()
+            known = (last + 1 + old.meta["horizon"]) * old.meta["samples_per_step"] <= row
+            assert a.labels[known].tobytes() == b.labels[known].tobytes()
+            unchanged += int(past.sum())
+            if "relative" not in knobs:
+                assert (a.signal[~past] != b.signal[~past]).any(axis=(1, 2)).all()
+    assert unchanged > 0
+
+
+@pytest.mark.parametrize(("name", "split", "knobs"), [c for c in CASES if c[1] in ("groups", "folds", "given")])
+def test_no_group_in_two_parts(tmp_path, recordings, name, split, knobs):
+    for one in windows_of(tmp_path / "w", recordings[name], split, knobs):
+        groups = [set(one.steps.group[p.begin : p.end].tolist()) for p in one.parts.values()]
+        assert sum(map(len, groups)) == len(set.union(*groups)) == len(set(recordings[name].group.tolist()))

@@ -1,0 +1,223 @@
+"""Groups, folds, horizons, whole groups and relative views: every number by hand, nothing across a border."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seeds import rng
+from sklearn.model_selection import train_test_split
+from small_windows import cut, write_series
+
+from recurrent.window.split import PARTS, stretches
+
+LENGTHS = (4, 2, 5, 3, 4, 6, 4, 5, 3, 4)  # rows of ten groups
+GROUP = np.repeat(np.arange(10), LENGTHS)
+
+
+def everything(windows, part, **knobs):
+    return windows.cut(part, np.arange(windows.parts[part].windows), **knobs)
+
+
+def grouped(folder, *, split="groups", group=GROUP, fractions=(0.5, 0.2), **knobs):
+    """Windows whose signal is the row that it stood in, whose label is 100 more."""
+    rows = np.arange(len(group))
+    return cut(folder, write_series(folder, rows, rows + 100, group=group), split=split, fractions=fractions, **knobs)
+
+
+def members(windows, part) -> list:
+    """The groups in a part, each once for every stretch that it has there."""
+    return [int(windows.steps.group[begin]) for begin, _ in windows.parts[part].stretches]
+
+
+@pytest.mark.parametrize("horizon", [0, 1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_label_lies_horizon_steps_later_inside_its_part(tmp_path, horizon, stride):
+    windows = cut(tmp_path, write_series(tmp_path, np.arange(30)), horizon=horizon, stride=stride)
+    for name, (begin, end) in zip(PARTS, [(0, 18), (18, 24), (24, 30)], strict=True):
+        batch = everything(windows, name)
+        firsts = [first for first in range(begin, end, stride) if first + 3 + horizon <= end]
+        assert batch.signal[..., 0].tolist() == [[first, first + 1, first + 2] for first in firsts]
+        assert (batch.labels == batch.signal + horizon).all()
+        assert windows.labels(name)[:, 0].tolist() == [first + 2 + horizon for first in firsts]
+        assert everything(windows, name, every=False).labels.tolist() == batch.labels[:, -1:].tolist()
+
+
+@pytest.mark.parametrize("horizon", [0, 2])
+def test_no_window_and_no_label_leaves_its_group(tmp_path, horizon):
+    windows = grouped(tmp_path, seq_len=2, horizon=horizon, split="contiguous", fractions=(0.6, 0.2))
+    found = 0
+    for name in PARTS:
+        batch, part = everything(windows, name), windows.parts[name]
+        rows = np.concatenate([batch.signal, batch.labels[:, -1:] - 100], axis=1)[..., 0]
+        assert (GROUP[rows] == GROUP[rows[:, :1]]).all()
+        assert rows.min() >= part.begin and rows.max() < part.end
+        found += len(rows)
+    if not horizon:  # parts are rows 0 to 23, 24 to 31 and 32 to 39; windows that cross a group or a part are missing
+        assert found == 39 - 9 - 1  # pairs of neighbours, less nine borders of groups and one of parts inside a group
+
+
+def test_a_horizon_that_leaves_no_window_is_refused(tmp_path):
+    series = write_series(tmp_path, np.arange(30))
+    with pytest.raises(ValueError, match="has 2 steps, too few for one window of seq_len 3; .* seq_len up to 2"):
+        cut(tmp_path, series, horizon=4)
+
+
+@pytest.mark.parametrize("horizon", [0, 1])
+@pytest.mark.parametrize("seq_len", [3, 4, 9])
+def test_a_whole_group_is_one_window_of_its_last_steps_padded_with_the_last(tmp_path, horizon, seq_len):
+    windows = grouped(tmp_path, seq_len=seq_len, whole=True, horizon=horizon)
+    assert sorted(sum((members(windows, name) for name in PARTS), [])) == [*range(10)]
+    for name in PARTS:
+        batch = everything(windows, name)
+        ends = np.cumsum(LENGTHS)[members(windows, name)]
+        for i, end in enumerate(ends.tolist()):
+            length = min(LENGTHS[members(windows, name)[i]] - horizon, seq_len)
+            rows = np.arange(end - horizon - length, end - horizon)
+            assert batch.signal[i, :length, 0].tolist() == rows.tolist()
+            assert (batch.signal[i, length:] == rows[-1]).all()
+            assert batch.labels[i, :length, 0].tolist() == (rows + 100 + horizon).tolist()
+            assert (len(rows) if batch.lengths is None else batch.lengths[i]) == length
+        assert batch.at_end(batch.labels)[:, 0, 0].tolist() == (ends + 99).tolist()
+        assert windows.labels(name)[:, 0].tolist() == (ends + 99).tolist()
+        assert everything(windows, name, every=False).labels[:, 0, 0].tolist() == (ends + 99).tolist()
+
+
+def test_groups_of_one_length_need_no_lengths(tmp_path):
+    even = grouped(tmp_path, group=np.repeat(np.arange(10), 4), seq_len=4, whole=True)
+    assert even.even and all(everything(even, name).lengths is None for name in PARTS)
+    (tmp_path / "uneven").mkdir()
+    assert not grouped(tmp_path / "uneven", seq_len=4, whole=True).even
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42])
+@pytest.mark.parametrize("share", [0.2, 0.25, 0.31])
+def test_the_test_groups_are_those_of_scikit_learn(tmp_path, seed, share):
+    windows = grouped(tmp_path, seq_len=2, seed=seed, fractions=(0.9 - share, 0.1))
+    _, expected = train_test_split(np.arange(10), test_size=share, random_state=seed)
+    assert members(windows, "test") == expected.tolist()
+    assert len(members(windows, "validation")) == max(1, round((10 - len(expected)) * 0.1 / (1 - share)))
+    assert sorted(sum((members(windows, name) for name in PARTS), [])) == [*range(10)]
+
+
+@settings(max_examples=25)
+@given(folds=st.integers(2, 10), repeats=st.integers(1, 3), seed=st.integers(0, 5))
+def test_each_group_judges_once_a_repeat_and_never_stands_in_two_parts(tmp_path_factory, folds, repeats, seed):
+    knobs = {"split": "folds", "folds": folds, "repeats": repeats, "seed": seed}
+    windows = grouped(tmp_path_factory.mktemp("w"), seq_len=2, batch_size=1, **knobs)
+    judges = []
+    assert len(windows.splits) == folds * repeats
+    for one in windows.splits:
+        parts = {name: members(one, name) for name in PARTS}
+        assert sorted(sum(parts.values(), [])) == [*range(10)]
+        judges.append(parts["test"])
+        for name in PARTS:  # and the copied rows are those of the groups
+            rows = [range(begin, end) for begin, end in (np.cumsum(LENGTHS)[g] + [-LENGTHS[g], 0] for g in parts[name])]
+            own = slice(one.parts[name].begin, one.parts[name].end)
+            assert one.steps.signal[own, 0].tolist() == [row for group in rows for row in group]
+    for repeat in range(repeats):
+        assert sorted(sum(judges[repeat * folds : (repeat + 1) * folds], [])) == [*range(10)]
+    if repeats > 1 and folds < 10:
+        assert {frozenset(judge) for judge in judges[:folds]} != {frozenset(judge) for judge in judges[folds:]}
+
+
+def test_every_group_of_each_group_is_split_in_time(tmp_path):
+    group = np.repeat([7, 3], [10, 20])
+    windows = grouped(tmp_path, split="each_group", group=group, fractions=(0.6, 0.2), seq_len=1, batch_size=1)
+    limits = [[(one.parts[name].begin, one.parts[name].end) for name in PARTS] for one in windows.splits]
+    assert limits == [[(0, 6), (6, 8), (8, 10)], [(10, 22), (22, 26), (26, 30)]]
+    assert [set(members(one, name)) for one in windows.splits for name in PARTS] == [{7}] * 3 + [{3}] * 3
+
+
+def test_given_parts_are_taken_as_they_are(tmp_path):
+    parts = {"train": [0, 11], "validation": [11, 24], "test": [24, 40]}
+    series = write_series(tmp_path, np.arange(40), group=GROUP, parts=parts)
+    windows = cut(tmp_path, series, split="given", seq_len=2)
+    assert {name: [part.begin, part.end] for name, part in windows.parts.items()} == parts
+
+
+@pytest.mark.parametrize(
+    ("meta", "knobs", "message"),
+    [
+        ({}, {"split": "given"}, "window.split is given, but the data set fixes no parts"),
+        ({}, {"split": "groups"}, "window.split is groups, but the rows have no groups"),
+        ({}, {"whole": True}, "window.whole is true, but the rows have no groups"),
+        ({"group": GROUP}, {"split": "folds", "folds": 11}, "window.folds is 11, but there are only 10 groups"),
+        ({"group": GROUP[:9]}, {"split": "groups"}, "3 groups are too few for three parts"),
+        ({"group": GROUP}, {"samples_per_step": 2, "statistics": ("mean",)}, "expected 1 where rows have groups"),
+        ({"group": np.r_[GROUP, 0]}, {"split": "groups"}, "group 0 stands in several places"),
+        ({}, {"relative": True}, r"window.relative needs a target that is read, .* learns \['t'\] and reads \['c0'\]"),
+        ({"observed": [0]}, {"difference": True, "samples_per_step": 2, "statistics": ("mean",)}, "window.difference"),
+    ],
+)
+def test_a_series_that_cannot_be_cut_so_is_refused(tmp_path, meta, knobs, message):
+    series = write_series(tmp_path, np.arange(len(meta.get("group", GROUP))), **meta)
+    with pytest.raises(ValueError, match=message):
+        cut(tmp_path, series, **{"seq_len": 1, "fractions": (0.3, 0.3)} | knobs)
+    assert not (tmp_path / "windows").exists()
+
+
+def test_stretches_are_the_rows_of_each_group():
+    assert stretches(np.array([5, 5, 2, 9, 9, 9])).tolist() == [[0, 2], [2, 3], [3, 6]]
+
+
+VIEWS = [{"relative": True}, {"difference": True}, {"relative": True, "difference": True}]
+
+
+def walk(folder, **knobs):
+    """Two columns that are read, the second of them learnt, and a third quantity that is the first of the targets."""
+    signal = rng(0).uniform(1, 9, (60, 2)).round(2)
+    series = write_series(folder, signal, signal[:, [1, 0]], observed=[1, 0], target_names=("t", "u"))
+    return signal, cut(folder, series, horizon=2, **knobs)
+
+
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: "+".join(view))
+def test_views_by_hand_and_undone(tmp_path, view, every):
+    signal, windows = walk(tmp_path, **view)
+    for name in PARTS:
+        batch, part = everything(windows, name, every=every), windows.parts[name]
+        firsts = part.begin + np.arange(part.windows)
+        seen = signal[firsts[:, None] + np.arange(3)]
+        wanted, now = signal[firsts[:, None] + np.arange(3) + 2][..., [1, 0]], seen[..., [1, 0]]
+        first = now[:, :1]
+        if not every:
+            wanted, now = wanted[:, -1:], now[:, -1:]
+        expected = {
+            ("relative",): wanted / first - 1,
+            ("difference",): wanted - now,
+            ("relative", "difference"): (wanted - now) / first,
+        }[tuple(view)]
+        np.testing.assert_allclose(batch.labels, expected, atol=1e-12)
+        np.testing.assert_allclose(batch.signal, seen / seen[:, :1] - 1 if "relative" in view else seen, atol=1e-12)
+        np.testing.assert_allclose(batch.restore(batch.labels), wanted, rtol=1e-13)
+        np.testing.assert_allclose(batch.actual, wanted, rtol=1e-13)
+        np.testing.assert_allclose(batch.end().actual[:, 0], windows.labels(name), rtol=1e-13)
+
+
+def test_views_of_padded_windows_are_undone_at_their_ends(tmp_path):
+    rows = np.arange(len(GROUP)) + 1.0
+    series = write_series(tmp_path, rows, rows**2, group=GROUP, observed=[0])
+    knobs = {"whole": True, "relative": True, "difference": True, "seq_len": 9}
+    windows = cut(tmp_path, series, split="groups", fractions=(0.5, 0.2), **knobs)
+    for name in PARTS:
+        for every in (True, False):
+            end = everything(windows, name, every=every).end()
+            np.testing.assert_allclose(end.actual[:, 0], windows.labels(name), rtol=1e-13)
+
+
+def test_a_base_of_zero_is_refused_with_column_and_step(tmp_path):
+    signal = np.ones((60, 2))
+    signal[40, 1] = 0
+    series = write_series(tmp_path, signal, signal[:, :1], observed=[0])
+    windows = cut(tmp_path, series, relative=True, stride=2)
+    with pytest.raises(ValueError, match="none of c1 is 0 in step 40, the first of a window, which window.relative"):
+        everything(windows, "validation")
+    everything(windows, "test")  # where there is none
+
+
+def test_padded_batches_mark_what_is_real_and_first_leaves_it_out(tmp_path):
+    windows = grouped(tmp_path, seq_len=9, whole=True, batch_size=3, fractions=(0.4, 0.2))
+    batches = [*windows.batches("test")]  # four groups
+    assert [batch.real for batch in batches] == [3, 1]
+    last = batches[-1]
+    assert len(last.signal) == 3 and len(last.first(1).signal) == len(last.first(1).labels) == 1

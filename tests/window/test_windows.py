@@ -1,0 +1,264 @@
+"""From a series to windows: every number by hand, no window across a boundary, nothing of the future."""
+
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seeds import rng
+from small_windows import cut as cut_series
+from small_windows import write_series
+
+from recurrent.storage.series import Series, SeriesWriter
+from recurrent.window import steps
+from recurrent.window import write as cutting
+from recurrent.window.split import PARTS, in_time
+from recurrent.window.windows import Part, Windows
+
+# five cycles, whose parts under 60/20/20 are rows 0..17, 18..24 and 25..30
+FAILURES, ROWS = (4, 11, 18, 25), 31
+
+
+def cut(folder, signal, *, target=None, failures=(), **knobs) -> Windows:
+    return cut_series(folder, write_series(folder, signal, target, failures=list(failures)), **knobs)
+
+
+def part_of(begin, end, *knobs) -> Part:
+    return Part(np.array([[begin, end]]), *knobs)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "expected"),
+    [
+        ("mean", [2, 7, 1]),
+        ("std", [1, 2, 4]),
+        ("max", [3, 9, 5]),
+        ("log_mean", np.log([2, 7, 1])),
+        ("log_std", np.log([1, 2, 4])),
+    ],
+)
+def test_statistics_by_hand(tmp_path, statistic, expected):
+    series = write_series(tmp_path, [1, 3, 5, 9, -3, 5])
+    [(features, _)] = steps.summarise(series, 2, (statistic,))
+    np.testing.assert_allclose(features[:, 0], expected, rtol=1e-15)
+
+
+def test_statistics_of_16_bits_do_not_overflow(tmp_path):
+    [(features, _)] = steps.summarise(write_series(tmp_path, [-32768, 1]), 2, ("max", "std"))
+    assert features.tolist() == [[32768, 16384.5]]
+
+
+def test_each_statistic_has_all_columns_in_order(tmp_path):
+    signal = np.c_[np.arange(12), 100 + 2 * np.arange(12)]
+    windows = cut(tmp_path, signal, samples_per_step=2, seq_len=1, batch_size=1, statistics=("max", "mean"))
+    assert windows.meta["features"] == ["max of c0", "max of c1", "mean of c0", "mean of c1"]
+    assert windows.steps.signal[:2].tolist() == [[1, 102, 0.5, 101], [3, 106, 2.5, 105]]
+
+
+def test_blocks_leave_no_trace(tmp_path, monkeypatch):
+    signal = rng(0).integers(-9, 9, (103, 2))
+    found = []
+    for rows in (1, 3, 10, 64, 1 << 20):
+        monkeypatch.setattr(steps, "BLOCK_ROWS", rows)
+        cut(tmp_path, signal, samples_per_step=3, statistics=("mean", "std", "max"))
+        found.append([path.read_bytes() for path in sorted((tmp_path / "windows").iterdir())])
+    assert all(files == found[0] for files in found)
+
+
+@pytest.mark.parametrize("rows", [2, 1 << 20])
+def test_the_logarithm_of_a_constant_stretch_is_refused_by_row(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(steps, "BLOCK_ROWS", rows)
+    with pytest.raises(ValueError, match=r"rows 4 to 5: log_std is \[-inf\]"):
+        cut(tmp_path, [1, 2, 1, 2, 7, 7, 1, 2, 1, 2], samples_per_step=2, seq_len=1, statistics=("log_std",))
+    assert not (tmp_path / "windows").exists()
+
+
+def test_a_step_has_the_label_of_its_last_sample_and_leftovers_are_dropped(tmp_path):
+    windows = cut(tmp_path, np.ones(14), target=np.arange(14) / 4, samples_per_step=4, seq_len=1, batch_size=1,
+                  statistics=("mean",))  # fmt: skip
+    assert windows.steps.target[:, 0].tolist() == [0.75, 1.75, 2.75]
+
+
+def test_single_samples_stay_integers(tmp_path):
+    windows = cut(tmp_path, np.arange(20) - 5)
+    assert windows.steps.signal.dtype == np.int16 and windows.steps.signal[:, 0].tolist() == [*range(-5, 15)]
+
+
+@pytest.mark.parametrize(
+    ("cycles", "train", "validation"), [(3, 1, 1), (4, 2, 1), (5, 3, 1), (6, 4, 1), (10, 6, 2), (100, 60, 20)]
+)
+def test_parts_meet_at_failures_60_20_20(cycles, train, validation):
+    failures = [7 * i for i in range(1, cycles)]
+    limits = in_time(rows=7 * cycles, failures=failures, samples_per_step=1, fractions=(0.6, 0.2))
+    assert [end // 7 for _, end in limits] == [train, train + validation, cycles]
+    assert [begin // 7 for begin, _ in limits] == [0, train, train + validation]
+
+
+def test_fewer_than_three_cycles_are_refused():
+    with pytest.raises(ValueError, match="2 cycles .* contiguous"):
+        in_time(rows=10, failures=[5], samples_per_step=1, fractions=(0.6, 0.2))
+
+
+@pytest.mark.parametrize(("rows", "samples"), [(2, 1), (8, 3)])
+def test_fewer_than_three_steps_are_refused(rows, samples):
+    with pytest.raises(ValueError, match="2 steps: record more; three parts need at least 3"):
+        in_time(rows=rows, failures=[], samples_per_step=samples, fractions=(0.6, 0.2))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=3, max_size=12),
+    samples=st.integers(1, 9),
+    fractions=st.sampled_from([(0.6, 0.2), (0.1, 0.1), (0.45, 0.45), (0.9, 0.05), (0.05, 0.9)]),
+)
+def test_a_step_that_straddles_parts_belongs_to_neither(lengths, samples, fractions):
+    *failures, rows = np.cumsum(lengths).tolist()
+    limits = in_time(rows=rows, failures=failures, samples_per_step=samples, fractions=fractions)
+    # every cycle belongs to one part: that of its rows in steps of one sample
+    plain = in_time(rows=rows, failures=failures, samples_per_step=1, fractions=fractions)
+    assert [0, *(end for _, end in plain)] == [*(begin for begin, _ in plain), rows]
+    for (begin, end), (first, last) in zip(limits, plain, strict=True):
+        assert first < last and first in (0, *failures) and last in (*failures, rows)
+        whole = [s for s in range(rows // samples) if first <= s * samples and (s + 1) * samples <= last]
+        assert [*range(begin, end)] == whole
+
+
+def test_contiguous_where_there_are_no_failures_and_meta_says_so(tmp_path):
+    windows = cut(tmp_path, np.arange(20), split="failures")
+    assert windows.meta["split"] == "contiguous"
+    assert [(windows.parts[name].begin, windows.parts[name].end) for name in PARTS] == [(0, 12), (12, 16), (16, 20)]
+    (tmp_path / "quake").mkdir()
+    assert cut(tmp_path / "quake", np.arange(ROWS), failures=FAILURES, split="failures").meta["split"] == "failures"
+
+
+@given(begin=st.integers(0, 9), steps=st.integers(0, 60), seq=st.integers(1, 12), stride=st.integers(1, 9),
+       batch=st.integers(1, 9))  # fmt: skip
+def test_windows_are_all_that_fit(begin, steps, seq, stride, batch):
+    part = part_of(begin, begin + steps, seq, stride, batch)
+    fitting = [first for first in range(begin, begin + steps, stride) if first + seq <= begin + steps]
+    assert part.windows == len(fitting)
+    assert part.batches == len(range(0, len(fitting), batch))
+    if fitting:
+        assert part.describe()["windows_in_last_batch"] == (len(fitting) - 1) % batch + 1
+
+
+@pytest.mark.parametrize(("stride", "batch_size"), [(1, 2), (2, 3), (5, 1)])
+def test_no_window_touches_two_parts(tmp_path, stride, batch_size):
+    windows = cut(tmp_path, np.arange(ROWS), failures=FAILURES, split="failures", stride=stride, batch_size=batch_size)
+    for name, (first, last) in zip(PARTS, [(0, 17), (18, 24), (25, 30)], strict=True):
+        signal = windows.cut(name, np.arange(windows.parts[name].windows)).signal
+        expected = [[*range(w, w + 3)] for w in range(first, last + 1, stride) if w + 2 <= last]
+        assert signal[:, :, 0].tolist() == expected
+
+
+def test_array_is_a_view_of_shape_batches_batch_seq_features(tmp_path):
+    windows = cut(tmp_path, rng(0).integers(0, 99, (60, 2)), stride=2, batch_size=4)
+    for name, batches in {"train": 4, "validation": 1, "test": 1}.items():  # 17, 5 and 5 windows
+        assert (array := windows.array(name)).shape == (batches, 4, 3, 2)
+        assert np.shares_memory(array, windows.steps.signal) and not array.flags.writeable
+        signal = windows.cut(name, np.arange(batches * 4)).signal
+        np.testing.assert_array_equal(array.reshape(-1, 3, 2), signal)
+
+
+def test_batches_give_every_window_once_and_padding_is_marked(tmp_path):
+    windows = cut(tmp_path, np.arange(40), batch_size=4)  # 22, 6 and 6 windows
+    for name, reals in {"train": [4, 4, 4, 4, 4, 2], "validation": [4, 2]}.items():
+        batches = [*windows.batches(name)]
+        assert [batch.real for batch in batches] == reals
+        assert all(batch.signal.shape == batch.labels.shape == (4, 3, 1) for batch in batches)
+        assert (batches[-1].signal[reals[-1] :] == batches[-1].signal[reals[-1] - 1]).all()  # padded with the last one
+        begin = windows.parts[name].begin
+        firsts = np.concatenate([batch.first(batch.real).signal[:, 0, 0] for batch in batches])
+        assert firsts.tolist() == [*range(begin, begin + sum(reals))]
+        labels = np.concatenate([batch.first(batch.real).actual[:, -1] for batch in batches])
+        np.testing.assert_array_equal(labels, windows.labels(name))
+        assert windows.last_steps(name).tolist() == labels[:, 0].tolist()
+        assert windows.meta["splits"][0][name]["windows_in_last_batch"] == reals[-1]
+
+
+@settings(max_examples=50)
+@given(data=st.data(), split=st.sampled_from(["failures", "contiguous"]))
+def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
+    lengths = data.draw(st.lists(st.integers(6, 60), min_size=3, max_size=8))
+    *failures, rows = np.cumsum(lengths).tolist()
+    folder = tmp_path_factory.mktemp("w")
+    draw = {"seq_len": (1, 12), "samples_per_step": (1, 9), "stride": (1, 3), "batch_size": (1, 20)}
+    knobs = {name: data.draw(st.integers(*bounds), label=name) for name, bounds in draw.items()}
+    knobs |= {"failures": failures, "split": split, "statistics": ("mean",)}
+    for _ in range(3):
+        try:
+            cut(folder, np.arange(rows), **knobs)
+        except ValueError as error:
+            ways = [(name, int(number)) for name, number in re.findall(r"(\w+) (?:up to )?(\d+)(?= or|$)", str(error))]
+            if str(error).endswith("what would work: a longer recording"):  # then nothing else may
+                for samples in range(1, knobs["samples_per_step"]):
+                    with pytest.raises(ValueError, match="too few"):
+                        cut(folder, np.arange(rows), **knobs | {"samples_per_step": samples})
+                return
+            name, number = data.draw(st.sampled_from(ways), label="way")
+            assert 1 <= number < knobs[name]
+            knobs[name] = number
+        else:
+            return
+    pytest.fail(f"three suggestions did not do: {knobs}")  # one for the parts, one for the batch, none left
+
+
+def test_refusals_name_the_part_and_numbers():
+    parts = {
+        name: part_of(10 * i, 10 * i + n, 7, 1, 4) for i, (name, n) in enumerate(zip(PARTS, (9, 7, 6), strict=True))
+    }
+    with pytest.raises(ValueError, match=r"test has 6 steps, .* seq_len 7; what would work: seq_len up to 6"):
+        cutting._require_windows(parts, iter([]))
+    del parts["test"]
+    with pytest.raises(ValueError, match=r"train has 3 windows, .*window.batch_size 4; .*window.batch_size up to 3"):
+        cutting._require_windows(parts, iter([]))
+
+
+@pytest.mark.parametrize("changed", [0, 8, 17, 18, 30, 41])
+def test_a_sample_changes_the_windows_that_hold_it_and_no_earlier_one(tmp_path, changed):
+    signal = rng(0).normal(size=42)
+    knobs = {"samples_per_step": 2, "statistics": ("mean", "std"), "failures": (20, 30), "split": "failures"}
+    (tmp_path / "other").mkdir()
+    before = cut(tmp_path, signal, **knobs)
+    signal[changed] += 1
+    after = cut(tmp_path / "other", signal, **knobs)
+    for name in PARTS:
+        last = before.last_steps(name)
+        old, new = (w.cut(name, np.arange(len(last))).signal for w in (before, after))
+        holds = (last - 2 <= changed // 2) & (changed // 2 <= last)
+        np.testing.assert_array_equal((old != new).any(axis=(1, 2)), holds)
+
+
+def test_memory_stays_flat(tmp_path):
+    def peak(rows, **knobs):
+        with SeriesWriter(tmp_path / "series") as writer:
+            for first in range(0, rows, 1 << 20):
+                values = np.arange(first, min(first + (1 << 20), rows), dtype=np.int64)[:, None]
+                writer.append(values % 30_000, values / 8)
+            names = {"signal": ["x"], "target": ["t"], "observed": [None], "units": {}}
+            writer.finish(names | {"countdown": False, "failures": []})
+        series = Series.open(tmp_path / "series")
+        tracemalloc.start()
+        cut_series(tmp_path, series, **knobs)
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    for knobs in ({"samples_per_step": 100, "statistics": ("mean", "log_std")}, {}):
+        assert peak(8_000_000, **knobs) < peak(2_200_000, **knobs) + 5e6
+
+
+def test_open_says_where_there_are_no_windows(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        Windows.open(tmp_path / "nowhere")
+    write_series(tmp_path, [1, 2])
+    with pytest.raises(ValueError, match="series: a series without windows"):
+        Windows.open(tmp_path / "series")
+
+
+@pytest.mark.parametrize(("statistic", "advice"), [("mean", "window.samples_per_step 1"), ("std", "seq_len up to 1")])
+def test_no_samples_per_step_is_advised_that_the_statistic_refuses(tmp_path, statistic, advice):
+    with pytest.raises(ValueError, match=f"what would work: .*{advice}$"):
+        cut(tmp_path, np.arange(10), samples_per_step=2, seq_len=2, statistics=(statistic,))
