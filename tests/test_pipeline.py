@@ -253,7 +253,7 @@ def test_the_checkpoint_belongs_to_the_backend_in_use_and_the_c_source(home, mon
         knobs = stages.pick(params.read(Path("params.yaml"), Settings), train.Params)
         prints += [train._fingerprint(knobs, data, [0, 0], used) for used in ("c", "numpy")]
     assert prints[:2] == prints[2:] and prints[0] != prints[1]
-    assert {path.name for path in codes[0]} >= {"recurrence.c", "c_kernel.py", "numpy_kernel.py", "manual.py"}
+    assert {path.name for path in codes[0]} >= {"recurrence.c", "c_layer.py", "numpy_layer.py", "manual.py"}
 
 
 @pytest.mark.parametrize("backend", ["reference", "numpy", "auto"])
