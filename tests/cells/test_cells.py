@@ -188,7 +188,9 @@ def test_the_file_has_the_same_bytes_in_every_process(tmp_path):
     here = Path(__file__).parent
     network("lstm").save(tmp_path / "a")
     network("lstm").save(tmp_path / "b")
-    subprocess.run([sys.executable, "-c", code, tmp_path / "c", here, here.parents[1], here.parent / "support"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "c", here, here.parents[1], here.parent / "support"], check=True
+    )
     assert len({(tmp_path / name).read_bytes() for name in "abc"}) == 1
 
 
