@@ -164,7 +164,7 @@ def test_memory_is_given_out_again_when_nobody_looks():
     assert len(places) == 1
     for size in range(1, 200):
         buffers.empty(3**9 * size, dtype=torch.float32)
-    assert len(buffers._kept) < 20  # what is too small is let go
+    assert len(buffers._idle) < 20  # what is too small is let go
 
 
 def test_auto_is_the_fastest_there_is():
