@@ -1,7 +1,6 @@
 """A trained forecaster in one file: weights, architecture and scalers as safetensors, which is data and not code."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from recurrent.network.scaler import Scaler
+from recurrent.storage.atomic import replacing
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -49,11 +49,9 @@ class Saved:
             "signal_scaler": asdict(self.signal_scaler),
             "target_scaler": asdict(self.target_scaler),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         # one entry only: safetensors writes several in an order that changes from run to run
-        save_file(dict(self.weights), temporary, metadata={"forecaster": json.dumps(about, sort_keys=True)})
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            save_file(dict(self.weights), temporary, metadata={"forecaster": json.dumps(about, sort_keys=True)})
 
     @classmethod
     def read(cls, path: Path) -> "Saved":

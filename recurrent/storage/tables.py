@@ -2,10 +2,10 @@
 
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from recurrent.storage.atomic import replacing
+
 
 def write_csv(path: Path, blocks: Iterable[Mapping[str, npt.NDArray[np.generic]]]) -> None:
     """Write blocks of equally long columns (integer or float, (n,)) under one header.
 
     Numbers are written in the shortest form that reads back as the same number.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    writer = None
     options = pa.csv.WriteOptions(quoting_header="none", quoting_style="none")
-    try:
+    with replacing(path) as temporary, ExitStack() as opened:
+        writer = None
         for block in blocks:
             table = pa.table({name: _column(values) for name, values in block.items()})
-            writer = writer or pa.csv.CSVWriter(temporary, table.schema, write_options=options)
+            writer = writer or opened.enter_context(pa.csv.CSVWriter(temporary, table.schema, write_options=options))
             writer.write(table)
         if writer is None:
             raise ValueError(f"{path}: no rows to write")
-        writer.close()
-        os.replace(temporary, path)
-    finally:
-        if writer is not None:
-            writer.close()
-        temporary.unlink(missing_ok=True)
+        opened.close()  # the last rows are on disk before the file takes its place
 
 
 def _column(values: npt.NDArray[np.generic]) -> pa.Array:
@@ -47,10 +42,9 @@ def _column(values: npt.NDArray[np.generic]) -> pa.Array:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` for people and for Git: sorted keys, one per line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_excel(path: Path, sheets: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
@@ -74,10 +68,8 @@ def write_excel(path: Path, sheets: Mapping[str, Mapping[str, Sequence[Any]]]) -
             if entry == "docProps/core.xml":
                 content = re.sub(rb"<dcterms:(created|modified).*?</dcterms:\1>", b"", content)
             timeless.writestr(zipfile.ZipInfo(entry), content, zipfile.ZIP_DEFLATED)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(fixed.getvalue())
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(fixed.getvalue())
 
 
 def read_csv(path: Path) -> dict[str, npt.NDArray[np.float64]]:

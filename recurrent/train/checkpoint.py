@@ -6,13 +6,14 @@ So other data, parameters or code start over, and raising max_epochs after a kil
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from recurrent.storage.atomic import remove_abandoned, replacing
 
 
 def fingerprint(*, parameters: dict[str, Any], code: Iterable[Path]) -> str:
@@ -32,8 +33,7 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """Give the saved state, or None where there is none that can be read; clear up after killed writers."""
-        for torn in filter(_abandoned, self.path.parent.glob("*.*.tmp")):
-            torn.unlink(missing_ok=True)  # another run may clear up at the same time
+        remove_abandoned(self.path.parent)
         if not self.path.exists():
             return None
         try:
@@ -45,30 +45,9 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the saved state."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        try:
+        with replacing(self.path) as temporary:
             torch.save(state, temporary)
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the state of a run that has come to its end."""
         self.path.unlink(missing_ok=True)
-
-
-def _abandoned(temporary: Path) -> bool:
-    """Say whether nobody writes NAME.PROCESS.tmp any more; what has this process's number is of an earlier one."""
-    number = temporary.name.split(".")[-2]
-    if not number.isdecimal():
-        return False
-    if int(number) == os.getpid():
-        return True
-    try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:  # alive, and of another user
-        return False
-    return False

@@ -255,8 +255,14 @@ def ended():
 
 def test_what_killed_writers_left_is_cleared_up_and_what_others_write_is_not(tmp_path, ended, monkeypatch):
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    stays = [f"f00d.{other.pid}.tmp", f"beef.{os.getppid()}.tmp", "f00d.mine.tmp", "beef.pt", f"f00d.{ended}"]
-    goes = [f"f00d.{ended}.tmp", f"beef.{ended}.tmp", f"f00d.{os.getpid()}.tmp", f"f00d.{10**30}.tmp"]
+    stays = [
+        f".f00d.pt.{other.pid}.tmp",
+        f".beef.pt.{os.getppid()}.tmp",
+        ".f00d.pt.mine.tmp",
+        "beef.pt",
+        f".f00d.pt.{ended}",
+    ]
+    goes = [f".f00d.pt.{ended}.tmp", f".beef.pt.{ended}.tmp", f".f00d.pt.{os.getpid()}.tmp", f".f00d.pt.{10**30}.tmp"]
     for name in stays + goes:
         (tmp_path / name).touch()
     try:
