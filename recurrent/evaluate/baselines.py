@@ -115,7 +115,7 @@ def ridge(windows: Windows, part: str, *, penalties: Sequence[float]) -> Floats:
     what the network does: values over the window's first, differences.
     """
     train = windows.steps.signal[windows.parts["train"].begin : windows.parts["train"].end]
-    middle = np.zeros(train.shape[1]) if windows.meta["relative"] else mean(train, axis=0)
+    middle = np.zeros(train.shape[1]) if windows.view.relative_to_first else mean(train, axis=0)
     _, (steps, *_) = windows.parts["train"].where(np.zeros(1, np.int64))
     size, targets = steps * train.shape[1] + 1, windows.steps.target.shape[1]
     gram, moments, product = np.zeros((size, size)), np.zeros((targets, size)), np.empty((size, size))

@@ -90,7 +90,7 @@ def _run(windows: Windows, models: Sequence[Model], starts: Sequence[int], steps
     stays = np.repeat(seen[:, -1:, windows.meta["observed"]], steps, axis=1)
     predicted = np.empty_like(actual)
     for step in range(steps):
-        signal, unit, offset = windows.see(seen, start - seq_len + step, every=False)
+        signal, unit, offset = windows.view.transform(seen, start - seq_len + step, every=False)
         answers = mean([model(signal, None) for model in models], axis=0)[:, -1:]
         predicted[:, step] = (answers * unit + offset)[:, 0]
         seen = np.concatenate([seen[:, 1:], predicted[:, step : step + 1, order]], axis=1)

@@ -86,7 +86,7 @@ def score(windows: Windows, part: str, forecast: Floats) -> Scores:
         return scores
     labels = windows.labels("train")
     unit: Floats | float = math.sqrt(metrics.mean_squared_error(labels, np.full_like(labels, mean(labels))))
-    if windows.meta["relative"]:
+    if windows.view.relative_to_first:
         found = [batch.end().first(batch.real).unit for batch in windows.batches(part, every=False)]
         unit = np.concatenate([np.asarray(values)[:, 0] for values in found])
     scores["normalised_mse"] = metrics.mean_squared_error(actual / unit, forecast / unit) if np.all(unit) else 0.0

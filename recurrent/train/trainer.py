@@ -21,8 +21,9 @@ from recurrent.network.scaler import Scaler
 from recurrent.numerics import mean, power, total
 from recurrent.storage.series import Array
 from recurrent.train.adam import Adam
+from recurrent.window.batch import Batch
 from recurrent.window.steps import BLOCK_ROWS
-from recurrent.window.windows import Batch, Windows
+from recurrent.window.windows import Windows
 
 # of an answer that is `apart` from its label, and its slope
 LOSSES: dict[str, Callable[[Array], tuple[Array, Array]]] = {
@@ -62,7 +63,7 @@ def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
         for first in range(train.begin, train.end, BLOCK_ROWS):
             yield of[first : min(first + BLOCK_ROWS, train.end)]
 
-    if meta["relative"] or meta["difference"]:  # what the network sees depends on the window
+    if windows.view.depends_on_window:
         seen = (batch.first(batch.real) for batch in windows.batches("train"))
         learnt = (batch.first(batch.real) for batch in windows.batches("train"))
         return Scaler.fit(_rows(b.signal, b.lengths) for b in seen), Scaler.fit(

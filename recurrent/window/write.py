@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from recurrent.storage.series import Array, Series, SeriesWriter
+from recurrent.window.part import Part
 from recurrent.window.split import PARTS, Split, within
 from recurrent.window.steps import summarise
-from recurrent.window.windows import Part
 
 PASSED_ON = (
     "classes",

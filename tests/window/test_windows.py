@@ -14,8 +14,9 @@ from small_windows import write_series
 from recurrent.storage.series import Series, SeriesWriter
 from recurrent.window import steps
 from recurrent.window import write as cutting
+from recurrent.window.part import Part
 from recurrent.window.split import PARTS, in_time
-from recurrent.window.windows import Part, Windows
+from recurrent.window.windows import Windows
 
 # five cycles, whose parts under 60/20/20 are rows 0..17, 18..24 and 25..30
 FAILURES, ROWS = (4, 11, 18, 25), 31

@@ -1,0 +1,70 @@
+"""What the network reads of a window, and what it learns: values, values relative to the first, or changes.
+
+Legend of shapes: B windows of a batch, T steps of a window, D features of a step, K targets, A answers of a window.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurrent.storage.series import Array
+
+
+@dataclass(frozen=True)
+class View:
+    """How windows look to a network; as they are where neither flag is set.
+
+    Parameters
+    ----------
+    relative_to_first : signal and labels are divided by the window's first value, less one
+    predict_change : labels count from what is measured at the same step
+    target_columns : for each target the column of the signal that measures the same quantity, or None
+    features : names of the columns
+    """
+
+    relative_to_first: bool
+    predict_change: bool
+    target_columns: list[Any]
+    features: Sequence[str]
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> "View":
+        """Read it from the meta.json of windows."""
+        return cls(meta["relative"], meta["difference"], meta["observed"], meta["features"])
+
+    @property
+    def depends_on_window(self) -> bool:
+        """Whether the same step looks different in different windows."""
+        return self.relative_to_first or self.predict_change
+
+    def transform(
+        self, signal_BTD: Array, first_B: Array, *, every: bool
+    ) -> tuple[Array, Array | float, Array | float]:
+        """Return what the network reads of a signal in its own unit, and the scale and shift of its answers.
+
+        An answer times scale plus shift is in the target's own unit. `first_B` is the step that each window begins
+        with; `every`: an answer at every step, otherwise one at the last.
+
+        Raises
+        ------
+        ValueError
+            Where the first value of a window is 0 and window.relative would divide by it.
+        """
+        scale: Array | float = 1.0
+        shift: Array | float = 0.0
+        if self.predict_change:
+            shift = (signal_BTD if every else signal_BTD[:, -1:])[..., self.target_columns].astype(np.float64)
+        if self.relative_to_first:
+            base_B1D = signal_BTD[:, :1].astype(np.float64)
+            if not base_B1D.all():
+                window, _, column = np.argwhere(base_B1D == 0)[0].tolist()
+                raise ValueError(
+                    f"{self.features[column]} is 0 in step {first_B[window]}, the first of a window, which "
+                    "window.relative divides by; choose other columns or window.relative false"
+                )
+            signal_BTD = signal_BTD / base_B1D - 1
+            scale = base_B1D[..., self.target_columns]
+            shift = shift if self.predict_change else scale
+        return signal_BTD, scale, shift
