@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from seeds import rng
+from small_network import PLAIN
 from small_windows import cut, write_series
 
 from recurrent.config.schema import Model
 from recurrent.network import forecaster
 from recurrent.network.forecaster import Forecaster
-from recurrent.network.model_file import Architecture, place, places
+from recurrent.network.model_file import place, places
 from recurrent.network.scaler import Scaler
 from recurrent.train.trainer import architecture, fit_scalers
 
@@ -23,8 +24,8 @@ ONE = Scaler.identity(1)
 
 
 def network(seed=0, scalers=(ONE, ONE), **options) -> Forecaster:
-    sizes = {"cell": "manual", "input_size": 1, "hidden_size": H, "num_layers": 1, "output_size": K}
-    return forecaster.build(Architecture(**sizes | options), scalers, seed=seed)
+    sizes = {"hidden_size": H, "output_size": K}
+    return forecaster.build(replace(PLAIN, **sizes | options), scalers, seed=seed)
 
 
 def of_words(kind, **options) -> Forecaster:
