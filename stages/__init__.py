@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
 from recurrent.config import reader as params
-from recurrent.config.schema import Settings
-from recurrent.config.system_schema import System
+from recurrent.config.schema import Settings, System
 
 FAILED, INTERRUPTED = 1, 130
 

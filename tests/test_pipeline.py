@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -60,16 +61,40 @@ simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
          signal_unit: volts, target_unit: years, failure_below: null, workers: 3}
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
-         train_fraction: 0.5, validation_fraction: 0.1}
-model: {cell: gru, hidden_size: 4, num_layers: 2}
-train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, gradient_clip: 0.0123,
-        target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2}
-evaluate: {ridge_penalties: [1000000000.0]}
+         train_fraction: 0.5, validation_fraction: 0.1, horizon: 1, relative: true, difference: true, whole: true,
+         folds: 2, repeats: 2, seed: 1}
+model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, answer: last, input: embedding, embedding_size: 2}
+train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
+        gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
+        members: 2}
+evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, free_running: 5, excel: true}
 plot: {dpi: 45}
 """)
+# data with groups or words has these; for a recording, every other value is refused
+REFUSED = {
+    "window.whole",
+    "window.folds",
+    "window.repeats",
+    "window.seed",
+    "model.input",
+    "model.embedding_size",
+}
+SOUND = {  # the next sound is forecast from the sound before: the target is read, too
+    "ingest.target": "acoustic_data",
+    "ingest.failure_below": None,
+    "window.samples_per_step": 1,
+    "window.statistic": ["none"],
+    "window.stride": 200,
+    "window.horizon": 1,
+    "train.max_epochs": 1,
+}
 BESIDE = {  # what must be so for the other value to be seen
     "ingest.target": {"ingest.failure_below": None},  # sound goes up and down
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
+    "window.relative": SOUND,
+    "window.difference": SOUND,
+    "evaluate.moving_average": SOUND,
+    "evaluate.free_running": SOUND,
 }
 
 
@@ -217,14 +242,24 @@ def crossed(monkeypatch):
     monkeypatch.setattr(Trainer, "_epoch", epoch)
 
 
+def reader(key):
+    """The first stage that reads the key."""
+    return next(name for name in DVC if key.split(".")[0] in DVC[name]["params"])
+
+
 @pytest.mark.parametrize("key", list(SHIPPED))
 def test_every_parameter_has_an_effect(home, key, request):
     if key == "train.best_by":
         request.getfixturevalue("crossed")
-    section = key.split(".")[0]
-    stage = next(name for name in DVC if section in DVC[name]["params"])  # the first that reads it
-    beside = BESIDE.get(key, {})
+    stage, beside = reader(key), BESIDE.get(key, {})
     assert OTHER[key] != (SHIPPED | SMALL | beside)[key], "the other value of this test is the usual one"
+    if key in REFUSED:
+        with pytest.raises(params.ParamsError, match=rf"params\.yaml:\d+: {re.escape(key)}: found .* a recording has"):
+            remake(stage, {key: OTHER[key]})
+        return
+    order = list(DVC)
+    for earlier in order[min(order.index(reader(other)) for other in [key, *beside]) : order.index(stage)]:
+        remake(earlier, beside)
     assert remake(stage, beside) != remake(stage, beside | {key: OTHER[key]})
 
 

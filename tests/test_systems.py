@@ -13,7 +13,7 @@ from dvc.repo import Repo
 from in_git import git
 
 from recurrent.config.reader import ParamsError, read
-from recurrent.config.system_schema import System
+from recurrent.config.schema import System
 from recurrent.sources._choose import NAMES, choose
 
 ROOT = Path(__file__).parents[1]

@@ -1,13 +1,26 @@
-"""Every knob of params.yaml, its type and its bounds: one frozen dataclass per section.
+"""Every key of params.yaml and systems/params.yaml, its type and its bounds: one frozen dataclass per section.
 
-The file itself is the place for units and meanings; here stands what a value may be.
+The files themselves are the place for values, units and meanings; here stands what a value may be. Both have the same
+sections, so that a stage reads the same keys whichever file it is run with.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+T = TypeVar("T")
 
 CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
 
@@ -82,17 +95,16 @@ class Window(Section):
     statistic: _several(Statistic)  # type: ignore[valid-type]
     stride: Count
     batch_size: Count
-    split: Literal["failures", "contiguous"]
+    split: Literal["failures", "contiguous", "each_group", "groups", "folds", "given"]
     train_fraction: Fraction
     validation_fraction: Fraction
-    # what the earthquake needs no knob for; the other systems have one (recurrent/config/system_schema.py)
-    horizon: ClassVar[int] = 0
-    whole: ClassVar[bool] = False
-    relative: ClassVar[bool] = False
-    difference: ClassVar[bool] = False
-    folds: ClassVar[int] = 1
-    repeats: ClassVar[int] = 1
-    seed: ClassVar[int] = 0
+    horizon: Annotated[int, Field(ge=0)]
+    relative: bool
+    difference: bool
+    whole: bool
+    folds: Count
+    repeats: Count
+    seed: Seed
 
     @field_validator("statistic")
     @classmethod
@@ -119,28 +131,28 @@ class Model(Section):
     cell: Annotated[str, AfterValidator(_is_cell)]
     hidden_size: Count
     num_layers: Count
-    input: ClassVar[str] = "values"
-    embedding_size: ClassVar[int] = 1
-    dropout: ClassVar[float] = 0.0
-    answer: ClassVar[str] = "every"
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    answer: Literal["every", "last", "mean"]
+    input: Literal["values", "multi_hot", "embedding"]
+    embedding_size: Count
 
 
 @dataclass(frozen=True)
 class Train(Section):
     """Read by the stages train and, for backend and threads, evaluate."""
 
-    loss: Literal["mae", "mse", "huber"]
+    loss: Literal["mae", "mse", "huber", "cross_entropy"]
     best_by: Literal["mean_delta", "loss"]
     learning_rate: Positive
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     gradient_clip: Positive
     target_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     patience: Count
     max_epochs: Count
     backend: Literal["auto", "reference", "numpy", "c"]
     threads: Count
-    weight_decay: ClassVar[float] = 0.0
-    members: ClassVar[int] = 1
+    members: Count
 
 
 @dataclass(frozen=True)
@@ -148,9 +160,9 @@ class Evaluate(Section):
     """Read by the stage evaluate."""
 
     ridge_penalties: Annotated[tuple[Positive, ...], Strict(False), Field(min_length=1)]
-    moving_average: ClassVar[int] = 0
-    free_running: ClassVar[int] = 0
-    excel: ClassVar[bool] = False
+    moving_average: Count
+    free_running: Annotated[int, Field(ge=0)]
+    excel: bool
 
 
 @dataclass(frozen=True)
@@ -158,6 +170,30 @@ class Plot(Section):
     """Read by the stage plot."""
 
     dpi: Annotated[int, Field(ge=40, le=600)]
+
+
+def _only(**allowed: tuple[Any, ...]) -> AfterValidator:
+    """Allow fewer values of a section's keys: of a recording, which has no groups, words or classes."""
+
+    def check(section: T) -> T:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("not_of_a_recording", _expected(values)),
+                loc=(key,),
+                input=getattr(section, key),
+            )
+            for key, values in allowed.items()
+            if getattr(section, key) not in values
+        ]
+        if problems:  # pydantic puts the section's name before each key
+            raise ValidationError.from_exception_data(type(section).__name__, problems)
+        return section
+
+    return AfterValidator(check)
+
+
+def _expected(values: tuple[Any, ...]) -> Any:
+    return f"{' or '.join(map(repr, values))}, as a recording has no groups, words or classes"
 
 
 @dataclass(frozen=True)
@@ -168,8 +204,32 @@ class Settings(Section):
     seq_len: Count
     simulate: Simulate
     ingest: Ingest
+    window: Annotated[
+        Window, _only(split=("failures", "contiguous"), whole=(False,), folds=(1,), repeats=(1,), seed=(0,))
+    ]
+    model: Annotated[Model, _only(input=("values",), embedding_size=(1,))]
+    train: Annotated[Train, _only(loss=("mae", "mse", "huber"))]
+    evaluate: Evaluate
+    plot: Plot
+
+
+@dataclass(frozen=True)
+class System(Section):
+    """One system of systems/params.yaml, the defaults filled in."""
+
+    seed: Seed
+    seq_len: Count
+    reads: Name
+    source: dict[str, Any]
     window: Window
     model: Model
     train: Train
     evaluate: Evaluate
     plot: Plot
+
+    @field_validator("source")
+    @classmethod
+    def _has_a_name(cls, source: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(source.get("name"), str):
+            raise ValueError("needs a name: a file in recurrent/sources/")
+        return source

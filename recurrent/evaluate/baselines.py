@@ -18,7 +18,7 @@ INVERSE_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1)  # of the logistic regressio
 
 
 def forecasts(
-    windows: Windows, part: str, *, ridge_penalties: Sequence[float], moving_average: int = 0
+    windows: Windows, part: str, *, ridge_penalties: Sequence[float], moving_average: int
 ) -> dict[str, Floats]:
     """Forecast the end of each window with every baseline that applies: name -> (N, K), or (N, C) of classes."""
     meta = windows.meta
@@ -35,8 +35,7 @@ def forecasts(
             result["linear"] = linear(windows, part)
         if "season" in meta:
             result["season"] = season(windows, part)
-        if moving_average:
-            result[f"mean_of_{moving_average}"] = moving(windows, part, moving_average)
+        result[f"mean_of_{moving_average}"] = moving(windows, part, moving_average)
     if windows.even:
         result["ridge"] = ridge(windows, part, penalties=ridge_penalties)
     return result

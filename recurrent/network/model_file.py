@@ -25,12 +25,12 @@ class Architecture:
     hidden_size: int
     num_layers: int
     output_size: int
-    input: str = "values"  # multi_hot, embedding: the signal is the index of a word
-    vocabulary: int = 0  # words, where the signal is an index
-    embedding_size: int = 0
-    dropout: float = 0.0  # of an embedding and of the states that the head reads
-    answer: str = "every"  # step, or one answer from the last state or the mean of all
-    classes: int = 0  # 0: the answer is a quantity
+    input: str  # values; multi_hot, embedding: the signal is the index of a word
+    vocabulary: int  # words, where the signal is an index; otherwise 0
+    embedding_size: int  # 0 without an embedding
+    dropout: float  # of an embedding and of the states that the head reads
+    answer: str  # every step, or one answer from the last state or the mean of all
+    classes: int  # 0: the answer is a quantity
 
 
 @dataclass(frozen=True)

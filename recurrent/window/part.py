@@ -23,8 +23,8 @@ class Part:
     seq_len: int
     stride: int
     batch_size: int
-    horizon: int = 0
-    whole: bool = False
+    horizon: int
+    whole: bool
 
     @cached_property
     def _ends(self) -> Array:

@@ -25,9 +25,9 @@ class Split:
 
     kind: str
     fractions: tuple[float, float]
-    folds: int = 1
-    repeats: int = 1
-    seed: int = 0
+    folds: int
+    repeats: int
+    seed: int
 
     def of(self, series: Series, samples_per_step: int) -> tuple[list[list[Stretch]], Array | None]:
         """Split a series.

@@ -30,10 +30,10 @@ def write_windows(
     stride: int,
     batch_size: int,
     split: Split,
-    horizon: int = 0,
-    whole: bool = False,
-    relative: bool = False,
-    difference: bool = False,
+    horizon: int,
+    whole: bool,
+    relative: bool,
+    difference: bool,
 ) -> None:
     """Write steps, and a meta.json that says where their windows lie and what a network reads and learns of them.
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from seeds import rng
+from small_network import PLAIN
 
 from benchmarks import experiments, gradient_flow, study
 from benchmarks.experiments import Experiment, StudyError, enqueue
 from recurrent.config.schema import CELLS
-from recurrent.network import forecaster, model_file
+from recurrent.network import forecaster
 from recurrent.network.scaler import Scaler
 
 PLAN = {"one": {"seed": 1, "model.cell": "gru"}, "two": {"seed": 2, "model.cell": "gru"}}
@@ -133,7 +134,7 @@ def data():
 
 def build(cell, num_layers=1):
     scalers = (Scaler((0.0,), (1.0,)), Scaler((0.0,), (1.0,)))
-    architecture = model_file.Architecture(cell, input_size=1, hidden_size=5, num_layers=num_layers, output_size=1)
+    architecture = replace(PLAIN, cell=cell, num_layers=num_layers)
     return forecaster.build(architecture, scalers, seed=0)
 
 

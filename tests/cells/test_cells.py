@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ import pytest
 import torch
 from machine import CAN_COMPILE
 from safetensors.torch import save_file
+from small_network import PLAIN
 from torch import nn
 
 from recurrent import cells
 from recurrent.cells import manual
 from recurrent.network import forecaster
 from recurrent.network.forecaster import Forecaster, new_cell
-from recurrent.network.model_file import Architecture
 from recurrent.network.scaler import Scaler
 
 torch.set_num_threads(1)  # as the stages do; the tensors are small
@@ -40,8 +41,8 @@ def noise(*shape, dtype=torch.float32, seed=1):
 
 def network(cell="manual", *, seed=0, scalers=None, **options) -> Forecaster:
     name, _, backend = cell.partition(" by ")
-    sizes = {"input_size": D, "hidden_size": H, "num_layers": 1, "output_size": 1}
-    plan, scalers = Architecture(cell=name, **sizes | options), scalers or SCALERS
+    sizes = {"input_size": D, "hidden_size": H}
+    plan, scalers = replace(PLAIN, cell=name, **sizes | options), scalers or SCALERS
     return forecaster.build(plan, scalers, seed=seed, backend=backend or "reference")
 
 

@@ -38,6 +38,7 @@ VALUES = {key: reduce(getattr, key.split("."), read(ROOT / "params.yaml", Settin
 NUMBERS = [key for key in LEAVES if type(VALUES[key]) in (int, float)]
 WHOLE = [key for key in LEAVES if type(VALUES[key]) is int]
 TEXTS = [key for key in LEAVES if type(VALUES[key]) is str]
+YES_OR_NO = [key for key in LEAVES if type(VALUES[key]) is bool]
 
 
 def edit(folder, changes):
@@ -109,6 +110,7 @@ WRONG_TYPES = [
     *((NUMBERS, value) for value in ("'3'", "three", "true", "[3]", ".nan", ".inf")),
     *((WHOLE, value) for value in ("3.5", "3.0")),
     *((TEXTS, value) for value in ("3", "true", "{a: b}")),
+    *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
     *((["evaluate.ridge_penalties"], value) for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[0.0]")),
 ]
@@ -142,17 +144,24 @@ OUT_OF_RANGE = {
     "window.split": ["random"],
     "window.train_fraction": ["0", "1", "1.5"],
     "window.validation_fraction": ["0.0", "1.0", "-0.1"],
+    "window.horizon": ["-1"],
     "model.hidden_size": ["0"],
     "model.num_layers": ["0"],
+    "model.dropout": ["-0.1", "1.0"],
+    "model.answer": ["all"],
     "train.loss": ["l1"],
     "train.learning_rate": ["0", "-1e-3"],
     "train.learning_rate_decay": ["0", "1.01"],
+    "train.weight_decay": ["-0.1"],
     "train.gradient_clip": ["0.0"],
     "train.target_delta": ["-0.1"],
     "train.patience": ["0"],
     "train.max_epochs": ["0"],
     "train.threads": ["0"],
+    "train.members": ["0"],
     "evaluate.ridge_penalties": ["[1.0, -1.0]"],
+    "evaluate.moving_average": ["0"],
+    "evaluate.free_running": ["-1"],
     "plot.dpi": ["1", "100000"],
 }
 
@@ -207,8 +216,29 @@ def test_train_and_validation_must_leave_a_test_part(tmp_path, train, validation
     assert "below 1: the rest is the test part" in found
 
 
+NOT_OF_A_RECORDING = {
+    "window.split": ["each_group", "groups", "folds", "given"],
+    "window.whole": ["true"],
+    "window.folds": ["5"],
+    "window.repeats": ["2"],
+    "window.seed": ["1"],
+    "model.input": ["multi_hot", "embedding"],
+    "model.embedding_size": ["32"],
+    "train.loss": ["cross_entropy"],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key in NOT_OF_A_RECORDING for value in NOT_OF_A_RECORDING[key]]
+)
+def test_what_other_data_has_and_a_recording_has_not_is_refused_with_its_line(tmp_path, key, value):
+    (found,) = problems(assign(tmp_path, {key: value}))
+    assert found.startswith(f"params.yaml:{line_of(key)}: {key}: found {yaml.safe_load(value)!r}, expected: ")
+    assert repr(VALUES[key]) in found and found.endswith(", as a recording has no groups, words or classes")
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(tmp_path):
-    changes = {"seed": "-1", "window.stride": "two", "train.loss": "l1", "plot.dpi": "1"}
+    changes = {"seed": "-1", "window.stride": "two", "model.input": "embedding", "train.loss": "l1", "plot.dpi": "1"}
     found = problems(assign(tmp_path, changes))
     assert [line.split(": ")[:2] for line in found] == [[f"params.yaml:{line_of(key)}", key] for key in changes]
 
@@ -232,5 +262,5 @@ def test_an_absent_file_is_named(tmp_path):
 def test_every_name_that_is_allowed_can_be_computed_and_the_other_way_round():
     losses = get_type_hints(schema.Train)["loss"]
     assert set(get_args(schema.Statistic)) == set(steps.STATISTICS)
-    assert set(get_args(losses)) == set(training.LOSSES)
+    assert set(get_args(losses)) == {*training.LOSSES, "cross_entropy"}
     assert set(CELLS) == {path.stem for path in (ROOT / "recurrent" / "cells").glob("[!_]*.py")}

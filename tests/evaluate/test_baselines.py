@@ -41,11 +41,16 @@ def test_persistence_linear_and_moving_mean_by_hand(tmp_path, horizon):
 def test_season_is_the_same_phase_of_the_last_whole_season_that_is_known(tmp_path, horizon, back):
     windows = series_of(tmp_path, horizon, season=2)
     expected = [SIGNAL[end + horizon - back] for end in ends(horizon)]
-    assert forecasts(windows, "test", ridge_penalties=(1.0,))["season"][:, 0].tolist() == expected
+    assert forecasts(windows, "test", ridge_penalties=(1.0,), moving_average=3)["season"][:, 0].tolist() == expected
 
 
 def test_only_those_that_apply(tmp_path):
-    assert [*forecasts(series_of(tmp_path, 0), "test", ridge_penalties=(1.0,))] == ["median", "persistence", "ridge"]
+    assert [*forecasts(series_of(tmp_path, 0), "test", ridge_penalties=(1.0,), moving_average=3)] == [
+        "median",
+        "persistence",
+        "mean_of_3",
+        "ridge",
+    ]
     found = forecasts(series_of(tmp_path, 1, season=4), "test", ridge_penalties=(1.0,), moving_average=5)
     assert [*found] == ["median", "persistence", "linear", "season", "mean_of_5", "ridge"]
     assert {forecast.shape for forecast in found.values()} == {(3, 1)}
@@ -114,7 +119,7 @@ def test_word_counts_is_logistic_regression_on_the_counts_of_words(tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     windows = reviews(tmp_path)
-    found = forecasts(windows, "test", ridge_penalties=(1.0,))
+    found = forecasts(windows, "test", ridge_penalties=(1.0,), moving_average=3)
     assert [*found] == ["majority", "word_counts"]
     counts, labels = {}, {}
     for name, part in windows.parts.items():

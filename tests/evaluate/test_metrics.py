@@ -186,8 +186,11 @@ def test_ridge_takes_the_penalty_that_is_best_on_validation(tmp_path, flat, chos
 
 
 def test_the_clock_runs_only_where_there_are_failures(tmp_path):
-    assert list(baselines.forecasts(linear(tmp_path), "test", ridge_penalties=(1.0,))) == ["median", "ridge"]
-    quake = baselines.forecasts(countdown(tmp_path, CYCLES), "test", ridge_penalties=(1.0,))
+    assert list(baselines.forecasts(linear(tmp_path), "test", ridge_penalties=(1.0,), moving_average=3)) == [
+        "median",
+        "ridge",
+    ]
+    quake = baselines.forecasts(countdown(tmp_path, CYCLES), "test", ridge_penalties=(1.0,), moving_average=3)
     assert list(quake) == ["median", "clock", "ridge"] and {len(forecast) for forecast in quake.values()} == {7}
 
 

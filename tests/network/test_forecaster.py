@@ -1,16 +1,18 @@
 """Words, answers and padding: what a forecaster makes of sequences of several lengths, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from seeds import rng
+from small_network import PLAIN
 from small_windows import cut, write_series
 
 from recurrent.config.schema import Model
-from recurrent.config.system_schema import Model as AnyModel
 from recurrent.network import forecaster
 from recurrent.network.forecaster import Forecaster
-from recurrent.network.model_file import Architecture, place, places
+from recurrent.network.model_file import place, places
 from recurrent.network.scaler import Scaler
 from recurrent.train.trainer import architecture, fit_scalers
 
@@ -22,8 +24,8 @@ ONE = Scaler.identity(1)
 
 
 def network(seed=0, scalers=(ONE, ONE), **options) -> Forecaster:
-    sizes = {"cell": "manual", "input_size": 1, "hidden_size": H, "num_layers": 1, "output_size": K}
-    return forecaster.build(Architecture(**sizes | options), scalers, seed=seed)
+    sizes = {"hidden_size": H, "output_size": K}
+    return forecaster.build(replace(PLAIN, **sizes | options), scalers, seed=seed)
 
 
 def of_words(kind, **options) -> Forecaster:
@@ -149,7 +151,7 @@ def test_files_of_splits_and_members(tmp_path):
     assert places(model, 12) == [row[:2] for row in names]
 
 
-MODEL = {"cell": "manual", "hidden_size": 4, "num_layers": 1}
+MODEL = Model("manual", hidden_size=4, num_layers=1, dropout=0.0, answer="every", input="values", embedding_size=E)
 REVIEWS = {"vocabulary": [*"abcdefghi"], "classes": ["no", "yes"]}
 
 
@@ -170,16 +172,16 @@ def windows(folder, **meta):
 )
 def test_a_model_that_does_not_fit_the_windows_is_refused(tmp_path, meta, model, message):
     with pytest.raises(ValueError, match=message):
-        architecture(AnyModel(**MODEL, embedding_size=E, dropout=0.0, **model), windows(tmp_path, **meta))
+        architecture(replace(MODEL, **model), windows(tmp_path, **meta))
 
 
 def test_the_architecture_is_that_of_the_windows(tmp_path):
     data = windows(tmp_path, **REVIEWS)
-    chosen = architecture(AnyModel(**MODEL, embedding_size=E, dropout=0.1, input="embedding", answer="mean"), data)
+    chosen = architecture(replace(MODEL, dropout=0.1, input="embedding", answer="mean"), data)
     assert (chosen.vocabulary, chosen.embedding_size, chosen.output_size, chosen.classes) == (WORDS, E, 2, 2)
     assert fit_scalers(data) == (ONE, ONE)  # the numbers of words and classes are names
     (tmp_path / "plain").mkdir()
-    plain = architecture(Model(**MODEL), windows(tmp_path / "plain"))
+    plain = architecture(MODEL, windows(tmp_path / "plain"))
     assert (plain.input, plain.answer, plain.dropout, plain.embedding_size, plain.output_size) == (
         "values",
         "every",

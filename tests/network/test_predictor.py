@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 import torch
 from machine import needs_compiler
 from seeds import rng
+from small_network import PLAIN
 
 from recurrent import compiled_c
 from recurrent.network import forecaster
 from recurrent.network import predictor as prediction
-from recurrent.network.model_file import Architecture, Saved
+from recurrent.network.model_file import Saved
 from recurrent.network.scaler import Scaler
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,7 @@ SIGNAL = rng(0).normal(size=(B, T, D)) * 3
 
 
 def write(path, **options):
-    plan = Architecture(**{"cell": "manual", "num_layers": 1} | SIZES | options)
+    plan = replace(PLAIN, **SIZES | options)
     network = forecaster.build(plan, SCALERS, seed=0)
     network.save(path)
     return network

@@ -28,6 +28,7 @@ def write_series(folder, signal, target=None, *, group=None, observed=None, targ
 def cut(folder, series, *, split="contiguous", fractions=(0.6, 0.2), folds=1, repeats=1, seed=0, **knobs) -> Windows:
     """Cut windows of 3 steps, in batches of 2, unless `knobs` say otherwise."""
     usual = {"seq_len": 3, "samples_per_step": 1, "statistics": ("none",), "stride": 1, "batch_size": 2}
+    usual |= {"horizon": 0, "whole": False, "relative": False, "difference": False}
     write_windows(series, folder / "windows", **usual | knobs, split=Split(split, fractions, folds, repeats, seed))
     return Windows.open(folder / "windows")
 

@@ -16,7 +16,7 @@ from small_windows import cut, write_series
 
 from recurrent import cells
 from recurrent.config import reader as params
-from recurrent.config.schema import Model, Settings
+from recurrent.config.schema import Settings
 from recurrent.evaluate import metrics
 from recurrent.network import forecaster
 from recurrent.train import history
@@ -27,8 +27,9 @@ from recurrent.window.windows import Windows
 
 torch.set_num_threads(1)
 CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
+SHIPPED = params.read(Path(__file__).parents[2] / "params.yaml", Settings)
 USUAL = replace(
-    params.read(Path(__file__).parents[2] / "params.yaml", Settings).train,
+    SHIPPED.train,
     **{"loss": "mae", "learning_rate": 0.02, "learning_rate_decay": 0.9, "gradient_clip": 5.0},
     **{"target_delta": 0.0, "patience": 99, "max_epochs": 4},
 )
@@ -51,7 +52,7 @@ def make_windows(folder, *, test_seed=None) -> Windows:
 
 def trainer(windows, *, cell="manual", seed=0, **changes) -> Trainer:
     name, _, backend = cell.partition(" by ")
-    plan = architecture(Model(cell=name, hidden_size=6, num_layers=1), windows)
+    plan = architecture(replace(SHIPPED.model, cell=name, hidden_size=6), windows)
     network = forecaster.build(plan, fit_scalers(windows), seed=seed, backend=backend or "reference")
     return Trainer(network, windows, replace(USUAL, **changes), seed=seed)
 

@@ -15,7 +15,7 @@ from seeds import rng
 from small_windows import cut, write_series
 
 from recurrent.config import reader as params
-from recurrent.config.system_schema import System
+from recurrent.config.schema import System
 from recurrent.network import forecaster
 from recurrent.train.adam import Adam
 from recurrent.train.trainer import Trainer, architecture, fit_scalers

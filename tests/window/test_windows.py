@@ -26,8 +26,8 @@ def cut(folder, signal, *, target=None, failures=(), **knobs) -> Windows:
     return cut_series(folder, write_series(folder, signal, target, failures=list(failures)), **knobs)
 
 
-def part_of(begin, end, *knobs) -> Part:
-    return Part(np.array([[begin, end]]), *knobs)
+def part_of(begin, end, *sizes) -> Part:
+    return Part(np.array([[begin, end]]), *sizes, horizon=0, whole=False)
 
 
 @pytest.mark.parametrize(
