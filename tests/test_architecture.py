@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "openpyxl": ("recurrent/ingest/text_table.py", "recurrent/storage/tables.py"),
     "sklearn": ("recurrent/evaluate/baselines.py",),
     "scipy": ("recurrent/evaluate/baselines.py",),
-    "urllib": ("recurrent/ingest/download.py",),
+    **dict.fromkeys(("pooch", "requests", "urllib"), ("recurrent/ingest/download.py",)),
     "pickle": (),
     **dict.fromkeys(("reports", "benchmarks", "dvc", "vl_convert"), ()),  # read results, make none
 }

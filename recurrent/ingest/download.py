@@ -1,22 +1,18 @@
-"""Files of others, fetched once: pinned address and checksum, broken transfers continued, mirrors in their place."""
+"""Files of others, fetched once by pooch: pinned address and checksum, or mirrors in their place."""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import shlex
 import shutil
 import socket
+import sys
 import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
-
-from tqdm import tqdm
 
 CHUNK_BYTES = 1 << 18
 # "Request Timeout" and "Too Many Requests" pass, like the server's own faults from 500 on; other codes do not.
@@ -82,8 +78,8 @@ def fetch(
     cache : folder of downloads, each named by its checksum
     mirror : a folder that holds the file somewhere below, or the URL of one; by its name or by its checksum
     timeout : seconds without a byte before a transfer counts as broken
-    attempts : how often a transfer is begun or continued
-    pause : seconds before the second attempt; doubled before each further one
+    attempts : how often a transfer is begun
+    pause : seconds before the second attempt; three times as many before the third, seven times before the fourth
 
     Raises
     ------
@@ -98,28 +94,13 @@ def fetch(
         return _from_folder(file, Path(mirror), folder)
     if not mirror and urllib.parse.urlparse(file.url).netloc == KAGGLE:
         raise DownloadError(f"{file.name}: Kaggle gives files to people only, not to a plain download\n{file.by_hand}")
-    cache.mkdir(parents=True, exist_ok=True)
     for url, name, checksum in _addresses(file, mirror):
-        key = checksum or hashlib.md5(url.encode(), usedforsecurity=False).hexdigest()
-        part = cache / f"{key}.part"
-        if checksum is None:  # nothing would tell whether an old beginning fits a new end
-            part.unlink(missing_ok=True)
         try:
-            _download(url, part, timeout=timeout, attempts=attempts, pause=pause)
-        except FileNotFoundError as error:
-            missing = error
-            continue
+            kept = _download(url, cache, checksum, timeout=timeout, attempts=attempts, pause=pause)
+            return _place(kept, folder / name, move=checksum is None)
         except DownloadError as error:
-            raise DownloadError(f"{file.name}: {error}\n{file.by_hand}") from error
-        if (found := digest(part, checksum)) != checksum and checksum:
-            part.unlink()
-            told = f"{url} gave a file with checksum {found}, expected {checksum}; it was discarded"
-            raise DownloadError(f"{file.name}: {told}\n{file.by_hand}")
-        if checksum is None:
-            return _place(part, folder / name, move=True)
-        os.replace(part, cache / key)
-        return _place(cache / key, folder / name)
-    raise DownloadError(f"{file.name}: {missing}\n{file.by_hand}")
+            refused = error
+    raise DownloadError(f"{file.name}: {refused}\n{file.by_hand}") from refused
 
 
 def digest(path: Path, like: str | None = None) -> str:
@@ -164,54 +145,33 @@ def _place(source: Path, target: Path, *, move: bool = False) -> Path:
     """Copy (a link would hand the cache's file to whoever writes to the folder); whole, or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")
-    if move:
-        shutil.move(source, temporary)
-    else:
-        shutil.copyfile(source, temporary)
+    (shutil.move if move else shutil.copyfile)(source, temporary)
     os.replace(temporary, target)
     return target
 
 
-def _download(url: str, part: Path, *, timeout: float, attempts: int, pause: float) -> None:
-    """Fetch `url` into `part`, which may hold its beginning; FileNotFoundError where there is no such file."""
-    reason = ""
+def _download(url: str, cache: Path, checksum: str | None, *, timeout: float, attempts: int, pause: float) -> Path:
+    """Fetch `url` into `cache`, whole, under its checksum or a name of its own."""
+    import pooch  # a fifth of a second, for the one stage that downloads
+    import requests
+
+    headers = {"User-Agent": "recurrent", "Accept-Encoding": "identity"}
+    http = pooch.HTTPDownloader(sys.stderr.isatty(), CHUNK_BYTES, timeout=timeout, headers=headers)
+    known = checksum and f"{_algorithm(checksum)}:{checksum}"
     for attempt in range(attempts):
-        if attempt:
-            time.sleep(pause * 2 ** (attempt - 1))
+        time.sleep(pause * (2**attempt - 1))
         try:
-            return _transfer(url, part, timeout)
-        except HTTPError as error:
-            error.close()
-            reason = f"{url} answers {error.code} {error.reason}"
-            if error.code in (404, 410):
-                raise FileNotFoundError(reason) from error
-            if error.code == 416:  # what is here already is no beginning of what is there
-                part.unlink(missing_ok=True)
-            elif error.code < 500 and error.code not in PASSING:
-                raise DownloadError(reason) from error
-        except (OSError, http.client.HTTPException) as error:
-            cause = error.reason if isinstance(error, URLError) else error
-            if isinstance(cause, socket.gaierror):  # no name server: waiting seconds will not help
-                host = urllib.parse.urlparse(url).netloc
-                raise DownloadError(f"no network, or no machine {host!r}: {cause}") from error
-            reason = f"{url}: {cause or type(cause).__name__}"
-    raise DownloadError(f"{reason}; given up after {attempts} attempts, the next run goes on from there")
-
-
-def _transfer(url: str, part: Path, timeout: float) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "recurrent"} | ({"Range": f"bytes={have}-"} if have else {})
-    with urlopen(Request(url, headers=headers), timeout=timeout) as response:
-        if response.status != 206:  # a server that ignores the range sends everything again
-            have = 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with (
-            part.open("ab" if have else "wb") as file,
-            tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem[:8], disable=None) as bar,
-        ):
-            while data := response.read1(CHUNK_BYTES):  # read() would lose what came before a transfer stalls
-                file.write(data)
-                bar.update(len(data))
-    if total is not None and (got := part.stat().st_size) < total:
-        raise ConnectionError(f"broken off after {got} of {total} bytes")
+            return Path(pooch.retrieve(url, known, checksum, cache, downloader=http))
+        except requests.RequestException as error:
+            reason: BaseException = error
+            while reason.__context__:  # the libraries on the way wrap the one line that says it
+                reason = reason.__context__
+            code = 0
+            if error.response is not None:
+                code = error.response.status_code
+                error.response.close()  # pooch leaves its connection open
+            if isinstance(reason, socket.gaierror) or (400 <= code < 500 and code not in PASSING):
+                break  # waiting seconds will not help
+        except ValueError as error:  # another checksum
+            raise DownloadError(f"{url}: {error}") from error
+    raise DownloadError(f"{url}: {reason}") from reason
