@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from machine import needs_compiler
 from seeds import rng
 
@@ -91,13 +90,17 @@ def test_a_file_whose_weights_are_missing_or_too_small_is_refused_by_name(tmp_pa
 
 @needs_compiler
 def test_evaluation_starts_without_torch(tmp_path):
-    write(tmp_path / "m")
+    expected = write(tmp_path / "m").predict(SIGNAL)
+    np.save(tmp_path / "signal.npy", SIGNAL)
     code = (
-        "import sys, pathlib; import stages.evaluate; from recurrent.network import predictor;"
-        "predictor.load(pathlib.Path(sys.argv[1]), backend='auto', threads=1); sys.exit('torch' in sys.modules)"
+        "import sys, pathlib, numpy as np; import stages.evaluate; from recurrent.network import predictor;"
+        "home = pathlib.Path(sys.argv[1]); model = predictor.load(home / 'm', backend='auto', threads=1);"
+        "np.save(home / 'forecast.npy', model(np.load(home / 'signal.npy'), None));"
+        "print('torch' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "m"], cwd=ROOT, check=True)
-    assert "torch" in sys.modules and torch  # of this process
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
+    np.testing.assert_allclose(np.load(tmp_path / "forecast.npy"), expected, atol=1e-4)
 
 
 def test_tables_are_written_without_pandas_and_hold_what_was_given(tmp_path):
