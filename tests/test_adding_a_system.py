@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_architecture as shape
+import source_tree as shape
 from seeds import rng
 
 from recurrent.storage.tables import read_csv

@@ -10,6 +10,7 @@ from machine import needs_compiler
 from seeds import rng
 
 from recurrent import compiled_c
+from recurrent.cells.kernels import c_library
 from recurrent.network import forecaster
 from recurrent.network import predictor as prediction
 from recurrent.network.model_file import Architecture, Saved
@@ -55,7 +56,7 @@ def test_without_torch_it_forecasts_the_same(tmp_path, monkeypatch, num_layers, 
 )
 def test_what_the_kernel_does_not_take_is_torchs(tmp_path, monkeypatch, backend, options):
     network, lengths = write(tmp_path / "m", **options), np.full(B, T)
-    monkeypatch.setattr(prediction, "_compiled", None)
+    monkeypatch.setattr(c_library, "states", None)
     signal = SIGNAL[..., :1] * 0 if "input" in options else SIGNAL
     if "input" in options:
         monkeypatch.setattr(Scaler, "transform", lambda _, values: values.astype(np.float32))
