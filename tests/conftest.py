@@ -1,18 +1,16 @@
 """What several tests share."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import in_git
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from processes import command, dvc
 from seeds import SEED
+from small_project import DVC, EXPERIMENTS, ROOT, remake
 
-ROOT = Path(__file__).parents[1]
 # which cases a property is tried on must not hang on the day, nor its success on how busy the machine is
 settings.register_profile(
     "steady", derandomize=SEED == 0, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -35,22 +33,9 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return in_git.checkout(tmp_path_factory.mktemp("committed"))
 
 
-def command(home: Path, *arguments: str, code: int = 0) -> str:
-    """Run a command in the project `home`; give what it printed."""
-    done = subprocess.run([*arguments], cwd=home, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
-    assert done.returncode == code, done.stderr + done.stdout
-    return done.stdout + (done.stderr if code else "")
-
-
-def dvc(home: Path, *arguments: str) -> str:
-    return command(home, sys.executable, "-m", "dvc", *arguments)
-
-
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small finished project under Git and DVC, with the experiments gru and short; nobody may change it."""
-    from test_pipeline import DVC, remake
-
+    """A small finished project under Git and DVC, with EXPERIMENTS; nobody may change it."""
     home = tmp_path_factory.mktemp("repository") / "project"
     for folder in ("stages", "recurrent", "reports", ".dvc/plots"):
         shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -67,7 +52,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dvc(home, "commit", "--quiet", "--force")
         command(home, "git", "add", "--all")
         command(home, "git", "commit", "--quiet", "--message", "a small project")
-        for name, changes in {"gru": {"model.cell": "gru"}, "short": {"seq_len": 10}}.items():
+        for name, changes in EXPERIMENTS.items():
             for stage in ("window", "train", "evaluate", "plot"):
                 remake(stage, changes)
             dvc(home, "commit", "--quiet", "--force")

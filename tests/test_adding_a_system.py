@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_architecture as shape
+import source_tree as shape
 from seeds import rng
 
 from recurrent.storage.tables import read_csv
@@ -137,9 +137,12 @@ def test_a_csv_of_its_own(project):
     assert (project / "data" / "own" / "predictions" / "predictions.xlsx").is_file()
 
 
-def test_nothing_else_had_to_change(project):
-    added = {"recurrent/sources/damped.py", "systems/params.yaml", "mine/table.csv"}
-    for path in shape.files_in_git():
-        name = shape.name(path)
-        if name.startswith(("recurrent/", "stages/", "systems/")) and name not in added | {"systems/dvc.lock"}:
-            assert (project / name).read_bytes() == path.read_bytes()
+def test_the_new_source_and_the_params_file_are_all_that_differs(project):
+    def read(home):
+        code = [path for folder in ("recurrent", "stages") for path in (home / folder).rglob("*")]
+        files = [path for path in (*code, *home.glob("systems/*.yaml"), home / "dvc.yaml") if path.is_file()]
+        return {path.relative_to(home).as_posix(): path.read_bytes() for path in files if path.suffix != ".pyc"}
+
+    before, after = read(shape.ROOT), read(project)
+    differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert differing == {"recurrent/sources/damped.py", "systems/params.yaml"}

@@ -6,20 +6,32 @@ import importlib
 import re
 import shlex
 from fnmatch import fnmatch
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 import yaml
-from in_git import git
+from source_tree import (
+    CELLS,
+    CODE,
+    ROOT,
+    STAGES,
+    belong,
+    closure,
+    code_of,
+    constants,
+    covers,
+    files_in_git,
+    files_of,
+    has_code,
+    imported,
+    is_code,
+    name,
+    tree,
+)
 
 from recurrent.train.trainer import HISTORY_COLUMNS
 
-ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
-CELLS = sorted((ROOT / "recurrent" / "cells").glob("[!_]*.py"))
-CODE = sorted(path for folder in ("recurrent", "stages") for path in (ROOT / folder).rglob("*.py"))
 
 # a folder (or a lone module) of recurrent/ -> what it may import of ours; each line names only lines above it
 LAYERS = {
@@ -50,75 +62,9 @@ MAY_IMPORT = {
 }
 
 
-def name(path):
-    return path.relative_to(ROOT).as_posix()
-
-
-@cache
-def tree(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def imported(path):
-    names = set()
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{name(path)}:{node.lineno}: a relative import"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def files_of(dotted):
-    parts = dotted.split(".")
-    bases = [ROOT.joinpath(*parts[:n]) for n in range(1, len(parts) + 1)]
-    return {file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
-
-
-def closure(dotted):
-    found, todo = set(), files_of(dotted)
-    while todo:
-        path = todo.pop()
-        found.add(path)
-        todo |= {file for other in imported(path) for file in files_of(other)} - found
-    return found
-
-
-def has_code(path):
-    return path.suffix == ".c" or any(not isinstance(node, ast.Expr) for node in tree(path).body)
-
-
-def constants(path):
-    return {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
-
-
 def entries(stage, *kinds):
     listed = [entry for kind in kinds for entry in DVC["stages"][stage].get(kind, [])]
     return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in listed}
-
-
-def code_of(stage):
-    """Files of ours that a stage's script may run, the cells but for the one that params.yaml names."""
-    files = closure(f"stages.{stage}")
-    files |= {source for file in files for source in file.parent.glob("*.c") if source.name in constants(file)}
-    if ROOT / "recurrent" / "network" / "forecaster.py" in files:  # it imports the cell by its name in params.yaml
-        files |= {file for cell in CELLS for file in closure(f"recurrent.cells.{cell.stem}")} - set(CELLS)
-    return {name(file) for file in files if has_code(file)}
-
-
-def covers(dep, path):
-    return PurePosixPath(path).is_relative_to(dep)
-
-
-def is_code(dep):
-    return PurePosixPath(dep).parts[0] in ("recurrent", "stages")
-
-
-def belong(path, other):
-    path, other = PurePosixPath(path), PurePosixPath(other)
-    return path == other or path.parent == other or other.parent == path
 
 
 def test_the_table_of_layers_points_down():
@@ -192,8 +138,8 @@ def test_a_stage_has_frozen_params_without_defaults_and_its_main_takes_them(stag
 
 @pytest.mark.parametrize("path", [path for path in CODE if path.parent.name == "stages"], ids=name)
 def test_a_stage_never_names_a_system_or_a_cell(path):
-    systems = {PurePosixPath(path).stem for stage in DVC["stages"] for path in entries(stage, "metrics")}
-    assert constants(path).isdisjoint({*systems, *(cell.stem for cell in CELLS)})
+    params = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))
+    assert constants(path) & {"quake", *params["systems"], *(cell.stem for cell in CELLS)} == set()
 
 
 def test_the_library_names_no_path_of_the_project():
@@ -238,10 +184,9 @@ def test_a_plot_names_a_product_and_columns_it_has(plot):
         assert wanted <= set(columns.get(PurePosixPath(path).name, ()))
 
 
-def files_in_git():
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    paths = [ROOT / path for path in listed.decode().split("\0") if path]
-    return [path for path in paths if path.is_file()]
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name)
+def test_a_test_imports_no_other_test(path):
+    assert [other for other in imported(path) if other.startswith(("test_", "conftest", "tests."))] == []
 
 
 def test_no_file_of_python_is_longer_than_300_lines():

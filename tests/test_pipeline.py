@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-import shlex
 import shutil
 import signal
 from dataclasses import replace
@@ -13,10 +12,9 @@ import numpy as np
 import processes
 import pytest
 import torch
-import yaml
 from machine import said
 from processes import finish
-from seeds import SEED
+from small_project import DVC, ROOT, SHIPPED, SMALL, arguments, clear, flat, products, remake, start, write_params
 
 import stages
 from recurrent.cells.kernels.dispatch import choose
@@ -27,29 +25,7 @@ from recurrent.storage.tables import read_csv
 from recurrent.train.trainer import HISTORY_COLUMNS, Trainer
 from recurrent.window.split import PARTS
 
-ROOT = Path(__file__).parents[1]
-DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
-
-
-def dotted(tree, above=""):
-    """Give a mapping in which `a: {b: 1}` is `a.b: 1`."""
-    inner = [dotted(v, f"{above}{k}.") if isinstance(v, dict) else {above + k: v} for k, v in tree.items()]
-    return {key: value for part in inner for key, value in part.items()}
-
-
-def flat(text):
-    return dotted(yaml.safe_load(text))
-
-
-SHIPPED = flat((ROOT / "params.yaml").read_text(encoding="utf-8"))
-SMALL = flat("""
-seq_len: 20
-simulate: {cycles: 10, sample_rate: 400.0}
-window: {samples_per_step: 50, statistic: [log_std], stride: 2, batch_size: 8}
-model: {cell: manual, hidden_size: 8, num_layers: 1}
-train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, backend: auto, threads: 1}
-""") | {"simulate.seed": SHIPPED["simulate.seed"] + SEED}
 # another value for every key of params.yaml, which must change what the stage makes
 OTHER = flat("""
 seed: 1
@@ -93,51 +69,6 @@ BESIDE = {  # what must be so for the other value to be seen
     "evaluate.moving_average": SOUND,
     "evaluate.free_running": SOUND,
 }
-
-
-def write_params(home, changes):
-    tree = {}
-    for key, value in (SHIPPED | SMALL | changes).items():
-        *sections, name = key.split(".")
-        (tree.setdefault(sections[0], {}) if sections else tree)[name] = value
-    (home / "params.yaml").write_text(yaml.safe_dump(tree))
-
-
-def arguments(stage, csv=SHIPPED["ingest.csv"]):
-    return shlex.split(DVC[stage]["cmd"].replace("${ingest.csv}", csv))[3:]
-
-
-def start(home, stage):
-    """Start the command line of dvc.yaml in a process of its own."""
-    return processes.start(stage, arguments(stage), cwd=home, without=("DVC_ROOT",))
-
-
-def outs(stage):
-    return [*DVC[stage]["outs"], *(next(iter(entry)) for entry in DVC[stage].get("metrics", []))]
-
-
-def products(home, stage):
-    """Path -> bytes of everything the stage has made."""
-    files = [file for out in outs(stage) for file in (home / out, *(home / out).rglob("*")) if file.is_file()]
-    return {file.relative_to(home).as_posix(): file.read_bytes() for file in files}
-
-
-def clear(home, stage):
-    """Remove what the stage has made, as DVC does before it runs one."""
-    for path in (home / out for out in outs(stage)):
-        shutil.rmtree(path, ignore_errors=True)
-        path.unlink(missing_ok=True)
-
-
-def remake(stage, changes):
-    """Run the stage here, in this process: what it has made, and torch's threads, which change no result."""
-    write_params(Path(), changes)
-    clear(Path(), stage)  # what DVC has linked to its cache cannot be written
-    torch.set_num_threads(1)
-    module = importlib.import_module(f"stages.{stage}")
-    knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
-    module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
-    return products(Path(), stage), torch.get_num_threads()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path, PurePosixPath
 
 import pytest
-import test_architecture as shape
+import source_tree as shape
 import yaml
 from dvc.repo import Repo
 from in_git import git
@@ -214,5 +214,4 @@ NEUTRAL = [path for path in shape.CODE if path.parent.name != "sources"]
 
 @pytest.mark.parametrize("path", NEUTRAL, ids=shape.name)
 def test_no_stage_and_no_module_but_the_sources_names_a_system_or_a_source(path):
-    strings = {node.value for node in shape.ast.walk(shape.tree(path)) if isinstance(node, shape.ast.Constant)}
-    assert strings.isdisjoint({*SYSTEMS, *NAMES, "quake"})
+    assert shape.constants(path).isdisjoint({*SYSTEMS, *NAMES, "quake"})

@@ -7,8 +7,8 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from conftest import command, dvc
-from test_reports import CHARTS, NAMES, PICTURES
+from processes import command, dvc
+from small_project import CHARTS, PICTURES, REVISIONS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -34,8 +34,8 @@ def pages(repository, tmp_path_factory):
     home = tmp_path_factory.mktemp("pages") / "project"
     shutil.copytree(repository, home, symlinks=True)
     command(home, sys.executable, "-m", "reports.plots_page")
-    dvc(home, "plots", "diff", *NAMES)
-    command(home, sys.executable, "-m", "reports.report", *NAMES[1:])
+    dvc(home, "plots", "diff", *REVISIONS)
+    command(home, sys.executable, "-m", "reports.report", *REVISIONS[1:])
     return {"charts": home / "dvc_plots" / "index.html", "report": home / "dvc_plots" / "report.html"}
 
 
@@ -65,7 +65,7 @@ def test_a_page_can_be_read_by_everybody_on_any_screen(chromium, pages, name, wi
         assert [(v["id"], v["nodes"][0]["html"][:100]) for v in found if v["impact"] in ("serious", "critical")] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         broken = "[...document.images].filter(i => !i.naturalWidth || i.getBoundingClientRect().width < 150).length"
-        assert page.evaluate("document.images.length") >= len(PICTURES) * len(NAMES)
+        assert page.evaluate("document.images.length") >= len(PICTURES) * len(REVISIONS)
         assert page.evaluate(broken) == 0
 
 
@@ -76,12 +76,12 @@ def test_every_chart_has_marks_and_fits_its_card(chromium, pages, width):
             card = page.locator(f"#{name}-card")
             assert card.locator("h2").inner_text() == CHARTS[name]["title"]
             drawn = card.locator('[aria-roledescription="line mark"], [aria-roledescription="bar"]')
-            assert drawn.count() == MARKS[name] * len(NAMES)
+            assert drawn.count() == MARKS[name] * len(REVISIONS)
             svg, box = card.locator("svg").bounding_box(), card.bounding_box()
             assert box["x"] <= svg["x"] and svg["x"] + svg["width"] <= box["x"] + box["width"]
         for name in PICTURES:
             card = page.locator(f"#{re.sub('[/.]', '_', name)}-card")
-            assert card.locator("figcaption").all_inner_texts() == NAMES
+            assert card.locator("figcaption").all_inner_texts() == REVISIONS
 
 
 def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, repository):
@@ -91,7 +91,7 @@ def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, r
         rows = page.locator("#table-of-scores tr")
         head, first = (rows.nth(i).locator("th, td").all_inner_texts() for i in (0, 1))
         cells = dict(zip(head, first, strict=True))
-        assert rows.count() == 1 + len(NAMES)
+        assert rows.count() == 1 + len(REVISIONS)
     assert cells.pop("revision") == "workspace"
     assert float(cells.pop("network: mean absolute error")) == pytest.approx(metrics["test"]["mae"], abs=0.0051)
     assert float(cells.pop("network: R²")) == pytest.approx(metrics["test"]["r2"], abs=0.0051)

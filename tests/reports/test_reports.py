@@ -12,20 +12,16 @@ from pathlib import Path
 import pytest
 import vl_convert
 import yaml
-from conftest import ROOT, command, dvc
-from in_git import git
+from in_git import ROOT, git
 from machine import said
-from test_pipeline import SMALL, arguments, clear, finish, start, write_params
+from processes import command, dvc, finish
+from small_project import CHARTS, PICTURES, REVISIONS, SMALL, arguments, clear, start, write_params
 
 from recurrent.storage.tables import read_csv
 from reports import compare, report, revisions
 from reports.readme import table
 
-PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-CHARTS = {name: about for plot in PIPELINE["plots"] if isinstance(plot, dict) for name, about in plot.items()}
-PICTURES = [plot for plot in PIPELINE["plots"] if isinstance(plot, str)]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NAMES = ["workspace", "gru", "short"]
 
 
 @pytest.fixture
@@ -39,7 +35,7 @@ def project(repository, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def drawn(repository):
     """Every chart of three revisions: plot id -> Vega-Lite."""
-    plots = json.loads(dvc(repository, "plots", "diff", *NAMES, "--json"))
+    plots = json.loads(dvc(repository, "plots", "diff", *REVISIONS, "--json"))
     assert "errors" not in plots
     return {name: found[0]["content"] for name, found in plots["data"].items() if found[0]["type"] == "vega"}
 
@@ -78,10 +74,10 @@ def test_the_readme_says_what_a_plot_shows_and_what_draws_it(plot):
 @pytest.mark.parametrize("plot", ["loss", "mean_delta"])
 def test_history_of_three_revisions_is_three_dashes_in_two_colours(drawn, plot):
     svg = vl_convert.vegalite_to_svg(drawn[plot])
-    assert marks(svg, "line mark") == 2 * len(NAMES)
-    assert {"train", "validation", *NAMES, CHARTS[plot]["title"], CHARTS[plot]["y_label"]} <= set(words(svg))
+    assert marks(svg, "line mark") == 2 * len(REVISIONS)
+    assert {"train", "validation", *REVISIONS, CHARTS[plot]["title"], CHARTS[plot]["y_label"]} <= set(words(svg))
     dashes = set(re.findall(r'stroke-dasharray="([^"]+)"', svg))
-    assert len(dashes) >= len(NAMES)
+    assert len(dashes) >= len(REVISIONS)
     assert {"#0072B2", "#D55E00"} <= set(re.findall(r'stroke="(#\w+)"', svg))
 
 
@@ -93,34 +89,34 @@ def test_mean_delta_shows_what_was_asked_for(drawn):
 
 def test_forecasts_of_three_revisions_have_a_panel_each(drawn):
     svg = vl_convert.vegalite_to_svg(drawn["prediction"])
-    assert marks(svg, "line mark") == 2 * len(NAMES)
-    assert [word for word in words(svg) if word in NAMES] == NAMES
+    assert marks(svg, "line mark") == 2 * len(REVISIONS)
+    assert [word for word in words(svg) if word in REVISIONS] == REVISIONS
     assert {"actual", "predicted", "time to failure (s)"} <= set(words(svg))
 
 
 def test_the_chart_of_scores_draws_the_figures_of_the_metrics(drawn, repository):
     svg = vl_convert.vegalite_to_svg(drawn["scores"])
-    assert marks(svg, "bar") == 4 * len(NAMES)
-    for name in NAMES:
+    assert marks(svg, "bar") == 4 * len(REVISIONS)
+    for name in REVISIONS:
         known = scores(repository, name)
         for key in ("test", "baselines.ridge", "baselines.clock", "baselines.median"):
             assert f"{known[f'{key}.mean_delta']:.1%}" in words(svg)
 
 
 def test_an_editor_gets_charts_whose_data_it_can_fill_in(repository):
-    plots = json.loads(dvc(repository, "plots", "diff", *NAMES, "--split", "--json"))["data"]
+    plots = json.loads(dvc(repository, "plots", "diff", *REVISIONS, "--split", "--json"))["data"]
     assert set(plots) == {*CHARTS, *PICTURES}
     for name, about in CHARTS.items():
         (chart,) = plots[name]
-        assert chart["revisions"] == NAMES
+        assert chart["revisions"] == REVISIONS
         assert chart["content"]["data"] == {"values": "<DVC_METRIC_DATA>"}
         rows = chart["anchor_definitions"]["<DVC_METRIC_DATA>"]
         (columns,) = about["y"].values()
         assert {(row["rev"], row["field"]) for row in rows} >= {
-            (rev, column) for rev in NAMES for column in ([columns] if isinstance(columns, str) else columns)
+            (rev, column) for rev in REVISIONS for column in ([columns] if isinstance(columns, str) else columns)
         }
     for name in PICTURES:
-        assert [picture["revisions"] for picture in plots[name]] == [[rev] for rev in NAMES]
+        assert [picture["revisions"] for picture in plots[name]] == [[rev] for rev in REVISIONS]
         assert all((repository / picture["url"]).is_file() for picture in plots[name])
 
 
@@ -146,13 +142,13 @@ def test_a_report_needs_nothing_beside_it_and_says_where_it_comes_from(repositor
     command(repository, sys.executable, "-m", "reports.report", "gru", "short", "--out", str(path))
     page = path.read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
-    assert len(sources) == len(CHARTS) + len(PICTURES) * len(NAMES)
+    assert len(sources) == len(CHARTS) + len(PICTURES) * len(REVISIONS)
     assert all(source.startswith("data:image/") for source in sources)
     assert not re.search(r"url\(|@import|<script|<link", page)
     lock = (repository / "dvc.lock").read_bytes()
     assert hashlib.sha256(lock).hexdigest() in page
     assert command(repository, "git", "rev-parse", "HEAD").strip() in page
-    for name in NAMES:
+    for name in REVISIONS:
         known = scores(repository, name)
         assert f"{name}</strong>: the network is off by {known['test.mean_delta']:.1%}" in page
     assert yaml.safe_load(lock)["stages"]["ingest"]["deps"][0]["md5"] in page

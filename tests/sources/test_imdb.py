@@ -3,6 +3,7 @@
 import gzip
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -37,22 +38,24 @@ def test_the_archive_and_the_table_give_the_same(tmp_path):
     assert [r.meta["source"]["name"] for r in (table, archive)] == ["aclImdb_50000.tsv.gz", "aclImdb_v1.tar.gz"]
 
 
-def test_every_review_is_whole_in_its_part_under_its_label(tmp_path):
-    recording = load(tmp_path)
-    wanted = {"train": 15, "validation": 5, "test": 20}
-    assert {part: len(texts(recording, part)) for part in wanted} == wanted
-    known = {" ".join(imdb.tokens(text)): (part, label) for part, label, _, text in reviews()}
-    vocabulary = set(recording.meta["vocabulary"])
-    as_read = {
-        " ".join(w if w in vocabulary else imdb.UNKNOWN for w in text.split()): told for text, told in known.items()
-    }
-    labels = recording.target[np.unique(recording.group, return_index=True)[1], 0]
-    for part, number in (("train", 0), ("validation", 15), ("test", 20)):
-        for i, text in enumerate(texts(recording, part), start=number):
-            if imdb.UNKNOWN not in text:
-                assert as_read[" ".join(text)] == ("train", labels[i])
-    assert sorted(labels[20:].tolist()) == [0] * 10 + [1] * 10
-    assert {int(label) for label in labels[:15]} == {0, 1}
+def test_every_review_is_complete_in_its_part_under_its_label(tmp_path):
+    """Each review has the same four words in another order, so that all are in the vocabulary of every train part."""
+    orders = [" ".join(words) for words in permutations(("good", "bad", "film", "plot"))]
+    rows = [("train", i % 2, i, text) for i, text in enumerate(orders[:20])]
+    rows += [("test", i % 3 % 2, i, f"{text} {text}") for i, text in enumerate(orders[:20])]
+    recording = load(tmp_path, rows)
+    given = {text: (part, label) for part, label, _, text in rows}
+    labels = recording.target[np.unique(recording.group, return_index=True)[1], 0].tolist()
+    sizes, found = {"train": 15, "validation": 5, "test": 20}, {}
+    for part, size in sizes.items():
+        of_part = [" ".join(words) for words in texts(recording, part)]
+        assert len(of_part) == size
+        for text in of_part:
+            found[text] = ("test" if part == "test" else "train", labels[len(found)])
+    assert found == given
+    assert (np.diff(recording.group, prepend=-1) <= 1).all() and len(labels) == 40
+    firsts = recording.target[np.searchsorted(recording.group, recording.group), 0]
+    assert (recording.target[:, 0] == firsts).all()  # one label from the first word to the last
 
 
 def test_the_seed_draws_the_validation_part(tmp_path):

@@ -1,8 +1,9 @@
-"""Stages in processes of their own, as DVC runs them."""
+"""Stages and other commands in processes of their own, as DVC and a person run them."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 # a stage that is killed in the middle of its nth write of a checkpoint
 KILLED = """
@@ -37,3 +38,15 @@ def finish(process):
     finally:
         process.kill()
     return process.returncode, out, err
+
+
+def command(home: Path, *arguments: str, code: int = 0) -> str:
+    """Run a command in the project `home`; give what it printed."""
+    done = subprocess.run([*arguments], cwd=home, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout + (done.stderr if code else "")
+
+
+def dvc(home: Path, *arguments: str) -> str:
+    """Run DVC in the project `home`; give what it printed."""
+    return command(home, sys.executable, "-m", "dvc", *arguments)

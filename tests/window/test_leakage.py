@@ -24,6 +24,7 @@ FIVE = {"samples_per_step": 5, "statistics": ("std",)}
 WHOLE = {"whole": True, "horizon": 0, "seq_len": 6}
 KNOBS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
 GROUPED = ("noisy_sine", "grades", "imdb")
+SHUFFLED = ("groups", "folds")  # splits that put the groups into another order
 CASES = [
     *(
         ("recorded fault", split, {"samples_per_step": 5, "statistics": ("std",)})
@@ -31,7 +32,7 @@ CASES = [
     ),
     *((name, "contiguous", knobs) for name in SMALL for knobs in ({}, {"difference": True}) if name not in GROUPED),
     *((name, "contiguous", WHOLE) for name in GROUPED),
-    *((name, split, WHOLE) for name in GROUPED for split in ("groups", "folds")),
+    *((name, split, WHOLE) for name in GROUPED for split in SHUFFLED),
     ("noisy_sine", "each_group", {"relative": True}),
     ("grades", "each_group", {"seq_len": 1, "horizon": 0}),
     ("imdb", "given", WHOLE),
@@ -126,11 +127,9 @@ def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, knobs
             assert same == [not learnt] * 2
 
 
-@case
+@pytest.mark.parametrize(("name", "split", "knobs"), [case for case in CASES if case[1] not in SHUFFLED])
 def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, knobs):
     recording = recordings[name]
-    if split in ("groups", "folds"):  # rows in another order; the next test is theirs
-        return
     row = len(recording.signal) * 3 // 5
     later = np.arange(row, len(recording.signal))
     before = windows_of(tmp_path / "before", recording, split, knobs)
@@ -150,7 +149,25 @@ def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, 
     assert unchanged > 0
 
 
-@pytest.mark.parametrize(("name", "split", "knobs"), [c for c in CASES if c[1] in ("groups", "folds", "given")])
+@pytest.mark.parametrize(("name", "split", "knobs"), [case for case in CASES if case[1] in SHUFFLED])
+def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, split, knobs):
+    recording = recordings[name]
+    number = int(recording.group[-1])
+    own = np.flatnonzero(recording.group == number)
+    before = windows_of(tmp_path / "before", recording, split, knobs)
+    after = windows_of(tmp_path / "after", other_values(recording, own), split, knobs)
+    for old, new in zip(before, after, strict=True):
+        changed = []
+        for part in PARTS:
+            numbers = np.arange(old.parts[part].windows)
+            a, b = (one.cut(part, numbers) for one in (old, new))
+            same = [(a.signal == b.signal).all(axis=(1, 2)), (a.labels == b.labels).all(axis=(1, 2))]
+            assert (same[0] == same[1]).all()
+            changed += old.steps.group[old.last_steps(part)][~same[0]].tolist()
+        assert changed == [number]
+
+
+@pytest.mark.parametrize(("name", "split", "knobs"), [case for case in CASES if case[1] in (*SHUFFLED, "given")])
 def test_no_group_in_two_parts(tmp_path, recordings, name, split, knobs):
     for one in windows_of(tmp_path / "w", recordings[name], split, knobs):
         groups = [set(one.steps.group[p.begin : p.end].tolist()) for p in one.parts.values()]

@@ -1,0 +1,92 @@
+"""A small earthquake project: its params, its stages run here or in a process of their own, and its experiments."""
+
+import importlib
+import shlex
+import shutil
+from pathlib import Path
+
+import processes
+import torch
+import yaml
+from seeds import SEED
+
+import stages
+from recurrent.config import reader as params
+from recurrent.config.schema import Settings
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+DVC = PIPELINE["stages"]
+CHARTS = {name: about for plot in PIPELINE["plots"] if isinstance(plot, dict) for name, about in plot.items()}
+PICTURES = [plot for plot in PIPELINE["plots"] if isinstance(plot, str)]
+EXPERIMENTS = {"gru": {"model.cell": "gru"}, "short": {"seq_len": 10}}
+REVISIONS = ["workspace", *EXPERIMENTS]
+
+
+def dotted(tree, above=""):
+    """Give a mapping in which `a: {b: 1}` is `a.b: 1`."""
+    inner = [dotted(v, f"{above}{k}.") if isinstance(v, dict) else {above + k: v} for k, v in tree.items()]
+    return {key: value for part in inner for key, value in part.items()}
+
+
+def flat(text):
+    """Read YAML with dotted keys."""
+    return dotted(yaml.safe_load(text))
+
+
+SHIPPED = flat((ROOT / "params.yaml").read_text(encoding="utf-8"))
+SMALL = flat("""
+seq_len: 20
+simulate: {cycles: 10, sample_rate: 400.0}
+window: {samples_per_step: 50, statistic: [log_std], stride: 2, batch_size: 8}
+model: {cell: manual, hidden_size: 8, num_layers: 1}
+train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, backend: auto, threads: 1}
+""") | {"simulate.seed": SHIPPED["simulate.seed"] + SEED}
+
+
+def write_params(home, changes):
+    """Write the params file of the small project, with other values for some dotted keys."""
+    tree = {}
+    for key, value in (SHIPPED | SMALL | changes).items():
+        *sections, name = key.split(".")
+        (tree.setdefault(sections[0], {}) if sections else tree)[name] = value
+    (home / "params.yaml").write_text(yaml.safe_dump(tree))
+
+
+def arguments(stage, csv=SHIPPED["ingest.csv"]):
+    """Give the paths of a stage's command line in dvc.yaml."""
+    return shlex.split(DVC[stage]["cmd"].replace("${ingest.csv}", csv))[3:]
+
+
+def start(home, stage):
+    """Start the command line of dvc.yaml in a process of its own."""
+    return processes.start(stage, arguments(stage), cwd=home, without=("DVC_ROOT",))
+
+
+def outs(stage):
+    """Give the outputs of a stage, metrics included."""
+    return [*DVC[stage]["outs"], *(next(iter(entry)) for entry in DVC[stage].get("metrics", []))]
+
+
+def products(home, stage):
+    """Path -> bytes of everything the stage has made."""
+    files = [file for out in outs(stage) for file in (home / out, *(home / out).rglob("*")) if file.is_file()]
+    return {file.relative_to(home).as_posix(): file.read_bytes() for file in files}
+
+
+def clear(home, stage):
+    """Remove what the stage has made, as DVC does before it runs one."""
+    for path in (home / out for out in outs(stage)):
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+
+
+def remake(stage, changes):
+    """Run the stage here, in this process: what it has made, and torch's threads, which change no result."""
+    write_params(Path(), changes)
+    clear(Path(), stage)  # what DVC has linked to its cache cannot be written
+    torch.set_num_threads(1)
+    module = importlib.import_module(f"stages.{stage}")
+    knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
+    module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
+    return products(Path(), stage), torch.get_num_threads()
