@@ -51,9 +51,7 @@ MACHINES: dict[str, Mapping[str, str]] = {
         for cpu in ("Haswell", "Skylake-Client-v3", "EPYC-Rome", "EPYC-Milan")
     },
 }
-OTHER_PARAMS = {
-    "three-threads": {"train.threads": 3, "ingest.workers": 3}
-}  # these stand in the lock, and change no output
+OTHER_PARAMS = {"three-threads": {"train.threads": 3}}  # stands in the lock, and changes no output
 SMALL = {
     "simulate.cycles": 10,
     "simulate.sample_rate": 500.0,

@@ -81,7 +81,7 @@ def duckdb(csv: Path) -> Blocks:
 
 PEERS: dict[str, Callable[[Path], Blocks]] = {f.__name__: f for f in (pandas, pyarrow, pyarrow_whole, polars, duckdb)}
 OPTIONAL = ("polars", "duckdb")
-OURS = {"ours_1": 1, "ours_2": 2}  # workers
+OURS = "ours"
 
 
 def write_peers(blocks: Blocks, folder: Path) -> None:
@@ -101,12 +101,12 @@ def write_peers(blocks: Blocks, folder: Path) -> None:
             np.lib.format.write_array_header_1_0(file, header)
 
 
-def write_ours(csv: Path, folder: Path, workers: int) -> None:
+def write_ours(csv: Path, folder: Path) -> None:
     """Do what the stage ingest does."""
     from recurrent.ingest.csv_stream import CsvFile
     from recurrent.storage.series import SeriesWriter
 
-    source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_below=0.05, workers=workers)
+    source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_below=0.05)
     with SeriesWriter(folder) as writer:
         for signal, target in source.blocks():
             writer.append(signal, target)
@@ -115,11 +115,11 @@ def write_ours(csv: Path, folder: Path, workers: int) -> None:
 
 def work(tool: str, csv: Path, folder: Path) -> None:
     """Run one tool in this process and print its seconds."""
-    for package in ("recurrent.ingest.csv_stream",) if tool in OURS else (tool.split("_")[0], "pyarrow.csv"):
+    for package in ("recurrent.ingest.csv_stream",) if tool == OURS else (tool.split("_")[0], "pyarrow.csv"):
         importlib.import_module(package)
     begin = time.perf_counter()
-    if tool in OURS:
-        write_ours(csv, folder, OURS[tool])
+    if tool == OURS:
+        write_ours(csv, folder)
     else:
         write_peers(PEERS[tool](csv), folder)
     print(time.perf_counter() - begin)
@@ -167,7 +167,7 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
     if missing:
         print(f"not installed, left out: {', '.join(missing)}", file=sys.stderr)
     packages = ["numpy", "pandas", "pyarrow", *OPTIONAL]
-    tools = [*OURS, *(tool for tool in PEERS if tool not in missing)]
+    tools = [OURS, *(tool for tool in PEERS if tool not in missing)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -184,14 +184,14 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
                     raise SystemExit(f"{tool} failed")
                 seconds[tool].append(done[0])
                 peak[tool] = max(peak[tool], done[1])
-        count = len(np.load(folder / "ours_1" / "target.npy", mmap_mode="r"))
+        count = len(np.load(folder / OURS / "target.npy", mmap_mode="r"))
         vs_pandas = {t: float(np.median(np.divide(seconds["pandas"], seconds[t]))) for t in tools}
         return {
             **{f"{tool}_vs_pandas": ratio for tool, ratio in vs_pandas.items()},
             "rows": count,
             "rows_per_second": {tool: count / float(np.median(seconds[tool])) for tool in tools},
             "peak_rss_mb": peak,
-            "values_unlike_ours": {tool: different(folder / tool, folder / "ours_1") for tool in tools},
+            "values_unlike_ours": {tool: different(folder / tool, folder / OURS) for tool in tools},
             "silently_lost_rows": lost_rows(tools, folder),
             "stray_quote_rows": STRAY_ROWS,
             "cpu": _outcome.cpu(),
@@ -204,13 +204,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     tools = list(results["rows_per_second"])
-    labels = [tool.replace("ours_1", "ours, 1 worker").replace("ours_2", "ours, 2 workers") for tool in tools]
-    colours = ["#D55E00" if tool in OURS else "#767676" for tool in tools]
+    colours = ["#D55E00" if tool == OURS else "#767676" for tool in tools]
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     speed, memory = figure.subplots(1, 2, sharey=True)
-    speed.barh(labels, [results["rows_per_second"][tool] / 1e6 for tool in tools], color=colours)
+    speed.barh(tools, [results["rows_per_second"][tool] / 1e6 for tool in tools], color=colours)
     speed.set(xlabel="million rows a second (longer is better)", title=f"{results['rows']:,} rows, CSV to .npy")
-    memory.barh(labels, [results["peak_rss_mb"][tool] for tool in tools], color=colours)
+    memory.barh(tools, [results["peak_rss_mb"][tool] for tool in tools], color=colours)
     memory.set(xlabel="peak memory, MB (shorter is better)", title=results["cpu"])
     speed.invert_yaxis()
     figure.savefig(path, dpi=110, metadata={"Software": None})

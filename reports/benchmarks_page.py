@@ -42,8 +42,7 @@ def ingest(found: dict[str, Any]) -> str:
     for tool, speed in found["rows_per_second"].items():
         ratio, peak = found[f"{tool}_vs_pandas"], found["peak_rss_mb"][tool]
         lost = found["silently_lost_rows"][tool]
-        shown = tool.replace("ours_1", "ours, 1 worker").replace("ours_2", "ours, 2 workers")
-        lines.append(f"| {shown} | {speed / 1e6:.1f} | {ratio:.2f} | {peak:.0f} MB | {lost or 'none'} |")
+        lines.append(f"| {tool} | {speed / 1e6:.1f} | {ratio:.2f} | {peak:.0f} MB | {lost or 'none'} |")
     return "\n".join([*lines, "", f"{about(found)}."])
 
 

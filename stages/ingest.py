@@ -24,7 +24,6 @@ def main(params: Params, csv: Path, series: Path) -> None:
         signal=knobs.signal,
         target=knobs.target,
         failure_below=knobs.failure_below,
-        workers=knobs.workers,
         progress=True,
     )
     with SeriesWriter(series) as writer:

@@ -5,10 +5,8 @@ import json
 import shlex
 import shutil
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import processes
@@ -23,7 +21,6 @@ import stages
 from recurrent.cells.kernels.dispatch import choose
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
-from recurrent.ingest import ordered_map
 from recurrent.network.forecaster import Forecaster
 from recurrent.storage.tables import read_csv
 from recurrent.train.trainer import HISTORY_COLUMNS, Trainer
@@ -58,7 +55,7 @@ seed: 1
 seq_len: 21
 simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
-         signal_unit: volts, target_unit: years, failure_below: null, workers: 3}
+         signal_unit: volts, target_unit: years, failure_below: null}
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1}
 model: {cell: gru, hidden_size: 4, num_layers: 2}
@@ -108,15 +105,14 @@ def clear(home, stage):
 
 
 def remake(stage, changes):
-    """Run the stage here, in this process: what it has made, and its numbers of threads, which change no result."""
+    """Run the stage here, in this process: what it has made, and torch's threads, which change no result."""
     write_params(Path(), changes)
     clear(Path(), stage)  # what DVC has linked to its cache cannot be written
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
-    with patch.object(ordered_map, "ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pool:
-        module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
-    return products(Path(), stage), torch.get_num_threads(), [call.args for call in pool.call_args_list]
+    module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
+    return products(Path(), stage), torch.get_num_threads()
 
 
 @pytest.fixture(scope="session")
@@ -229,7 +225,7 @@ def test_every_parameter_has_an_effect(home, key, request):
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
-    undisturbed, *_ = remake("train", {})
+    undisturbed, _ = remake("train", {})
     clear(home, "train")
     doomed = processes.start("train", arguments("train"), cwd=home, without=("DVC_ROOT",), killed_in_write=3)
     assert finish(doomed)[0] == -signal.SIGKILL
@@ -258,6 +254,6 @@ def test_the_checkpoint_belongs_to_the_backend_in_use_and_the_c_source(home, mon
 
 @pytest.mark.parametrize("backend", ["reference", "numpy", "auto"])
 def test_the_outcome_tells_the_backend_in_use(home, backend):
-    made, *_ = remake("train", {"train.backend": backend})
+    made, _ = remake("train", {"train.backend": backend})
     outcome = next(json.loads(content) for path, content in made.items() if path.endswith("training.json"))
     assert outcome["backend"] == {"auto": choose("auto")}.get(backend, backend)

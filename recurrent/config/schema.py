@@ -71,7 +71,6 @@ class Ingest(Section):
     signal_unit: str
     target_unit: str
     failure_below: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
-    workers: Count
 
 
 @dataclass(frozen=True)

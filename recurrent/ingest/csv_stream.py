@@ -1,25 +1,22 @@
-"""One CSV file -> blocks (signal, target): no row lost, every fault named by line, on as many cores as wanted.
+"""One CSV file -> blocks (signal, target): no row lost, every fault named by line.
 
-The file is read once, in order, and cut into blocks of whole lines; workers parse them (`_block`), and what
-a block cannot know alone is settled here, again in order: line numbers, the type of a column, rises of the target
-across borders. So the outcome, the first fault included, does not depend on the number of workers.
+The file is read once, in blocks of whole lines. `csv_block` parses them; what a block cannot know alone is settled
+here: line numbers, the type of a column, rises of the target across borders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from recurrent.ingest.csv_block import BOM, BlockParser, Flags, Parsed, refuse_control_bytes
+from recurrent.ingest.csv_block import BOM, BlockParser, Flags, refuse_control_bytes
 from recurrent.ingest.csv_header import read_header
 from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
-from recurrent.ingest.ordered_map import in_order
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,15 +30,6 @@ class CsvError(ValueError):
     """`name:line: what, which value, what was expected`; no line if it is about the whole file."""
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Whole lines, the empty ones at their end apart; `real` is what was known when they were handed out."""
-
-    rows: bytes
-    empty: bytes
-    real: Flags
-
-
 class CsvFile:
     """Reads columns of one file: plain, .gz, .zst, or .zip with one member.
 
@@ -50,7 +38,6 @@ class CsvFile:
     signal, target : names in the header; other columns are ignored, and an index column may have no name
     failure_below : None, or the target is a time to failure (s), which never rises except by a failure, that
         is after a value of at most this many seconds
-    workers : threads that parse; reading, the checksum and the caller have theirs
     progress : show bytes, rows/s and the time left, if stderr is a terminal
 
     Once `blocks` is exhausted, `rows`, `columns` (the whole header), `failures` (the row, from 0, that
@@ -64,12 +51,11 @@ class CsvFile:
         signal: tuple[str, ...],
         target: str,
         failure_below: float | None,
-        workers: int = 1,
         progress: bool = False,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         self.path, self.signal, self.target, self.failure_below = path, signal, target, failure_below
-        self._workers, self._progress, self._block_bytes = workers, progress, block_bytes
+        self._progress, self._block_bytes = progress, block_bytes
         self._wanted = list(dict.fromkeys((*signal, target)))
         self._reset()
 
@@ -113,14 +99,18 @@ class CsvFile:
 
     def _settled(self, lines: LineBlocks) -> Generator[list[Array], None, None]:
         empty_line = None  # empty lines may end a file, so one is held against it only when more follows
-        # closed here: a generator that ends its threads must not be left to the collector, which works in any thread
-        with closing(self._cut(lines)) as cut, closing(in_order(self._parse, cut, workers=self._workers)) as parsed:
-            for block, result in parsed:
-                if block.rows:
+        # closed here: a generator that ends its thread must not be left to the collector, which works in any thread
+        with closing(iter(lines)) as blocks:
+            for block in blocks:
+                block = block if self.columns else self._take_header(block)
+                end = _end_of_content(block)
+                if end:
                     if empty_line is not None:
                         raise self._error(empty_line, "an empty line, expected none between rows")
-                    if block.real != self._real:  # a block before it had the first decimal of a column
-                        result = self._parser.parse(block.rows, self._real)
+                    if not self._real:  # the first row tells which columns have decimals
+                        first_row = block[: block.find(b"\n") + 1] or block
+                        self._real = self._parser.parse(first_row, (False,) * len(self._wanted)).real
+                    result = self._parser.parse(block[:end], self._real)
                     self._real = result.real
                     self._check_times(result.columns[self._wanted.index(self.target)])
                     self.rows += len(result.columns[0])
@@ -128,22 +118,9 @@ class CsvFile:
                     if result.fault:  # only now, so that of two faults the one further up is named
                         raise self._error(self._line, result.fault)
                     yield result.columns
-                if block.empty:
+                if end < len(block):
                     empty_line = empty_line or self._line
-                    self._line += block.empty.count(b"\n")
-
-    def _cut(self, lines: LineBlocks) -> Generator[_Block, None, None]:
-        with closing(iter(lines)) as blocks:
-            for block in blocks:
-                block = block if self.columns else self._take_header(block)
-                end = _end_of_content(block)
-                if end and not self._real:  # the first row tells which columns have decimals, and compiles the parser
-                    first_row = block[: block.find(b"\n") + 1] or block
-                    self._real = self._parser.parse(first_row, (False,) * len(self._wanted)).real
-                yield _Block(block[:end], block[end:], self._real)
-
-    def _parse(self, block: _Block) -> tuple[_Block, Parsed]:
-        return block, self._parser.parse(block.rows, block.real) if block.rows else Parsed([], block.real)
+                    self._line += block.count(b"\n", end)
 
     def _take_header(self, block: bytes) -> bytes:
         """Skip empty lines (LANL's file starts with one), read the header, give what follows it."""

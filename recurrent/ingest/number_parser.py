@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,17 +22,9 @@ LONG, TEXT, POINTER = ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p
 KINDS = {"i": np.int64, "r": np.float64}
 
 
-_asking = threading.Lock()  # the threads of an ingestion all ask at its begin
-
-
+@cache
 def library() -> ctypes.CDLL | None:
     """Give number_parser.c compiled, or None on a machine that cannot."""
-    with _asking:
-        return _library()
-
-
-@cache
-def _library() -> ctypes.CDLL | None:
     try:
         return compiled_c.load(SOURCE, lines=(TEXT, LONG), parse=(TEXT, LONG, ctypes.c_char, TEXT, POINTER))
     except compiled_c.Unavailable as reason:

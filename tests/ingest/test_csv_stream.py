@@ -18,7 +18,6 @@ from recurrent.ingest.csv_stream import CsvError, CsvFile
 
 HEADER = b"x,t\n"
 BLOCK_SIZES = (1, 7, 64, 1 << 21)
-WORKERS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module", params=["compiled", "arrow"], autouse=True)
@@ -92,12 +91,9 @@ BAD = {
 def test_bad_file_is_refused_by_line_and_value(tmp_path, case, size):
     content, line, found = BAD[case]
     path = put(tmp_path, content)
-    messages = set()
-    for workers in WORKERS:
-        with pytest.raises(CsvError) as refusal:
-            read(path, block_bytes=size, workers=workers)
-        messages.add(str(refusal.value))
-    (message,) = messages
+    with pytest.raises(CsvError) as refusal:
+        read(path, block_bytes=size)
+    message = str(refusal.value)
     assert message.startswith(f"{path}: " if line is None else f"{path}:{line}: ")
     assert found in message and "expected" in message
 
@@ -119,11 +115,10 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("size", BLOCK_SIZES)
 @pytest.mark.parametrize("case", GOOD)
-def test_good_file_is_read(tmp_path, case, size, workers):
-    source, signal, target = read(put(tmp_path, GOOD[case]), block_bytes=size, workers=workers)
+def test_good_file_is_read(tmp_path, case, size):
+    source, signal, target = read(put(tmp_path, GOOD[case]), block_bytes=size)
     assert (source.rows, source.failures) == (2, [])
     assert signal.dtype == np.int64 and signal.tolist() == [[1], [-3]]
     assert target.dtype == np.float64 and target.tolist() == [[2.0], [1.5]]
@@ -144,12 +139,11 @@ def packed(folder, name):
     return folder / name
 
 
-@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("name", ["f.csv.gz", "f.csv.zst", "f.zip"])
-def test_packed_file(tmp_path, name, workers):
+def test_packed_file(tmp_path, name):
     path = packed(tmp_path, name)
     _, signal, target = read(put(tmp_path, TEXT, "plain.csv"))
-    source, signal_packed, target_packed = read(path, block_bytes=5000, workers=workers)
+    source, signal_packed, target_packed = read(path, block_bytes=5000)
     np.testing.assert_array_equal(signal_packed, signal)
     np.testing.assert_array_equal(target_packed, target)
     assert source.rows == 9000 and source.md5 == hashlib.md5(path.read_bytes()).hexdigest()
@@ -181,20 +175,18 @@ def test_no_file(tmp_path):
 
 def test_endless_line(tmp_path, monkeypatch):
     monkeypatch.setattr(line_blocks, "LINE_BYTES", 100)
-    for workers in WORKERS:
-        with pytest.raises(CsvError, match=r"f.csv:3: no line end in 100 bytes"):
-            read(put(tmp_path, HEADER + b"1,2\n" + b"1" * 300 + b",1\n"), block_bytes=16, workers=workers)
+    with pytest.raises(CsvError, match=r"f.csv:3: no line end in 100 bytes"):
+        read(put(tmp_path, HEADER + b"1,2\n" + b"1" * 300 + b",1\n"), block_bytes=16)
     with pytest.raises(CsvError, match=r"f.csv:5: no line end in 100 bytes"):
         read(put(tmp_path, HEADER + b"1,2\n\n\n" + b"1" * 300), block_bytes=16)
     with pytest.raises(CsvError, match="old Mac"):
         read(put(tmp_path, b"x,t\r" + b"1,2\r" * 100), block_bytes=16)
 
 
-@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("size", range(4, 50))  # a border between blocks at every line, and inside every line
-def test_failures(tmp_path, size, workers):
+def test_failures(tmp_path, size):
     path = put(tmp_path, HEADER + b"1,0.75\n1,0.5\n1,9\n1,9\n1,0\n1,0.25\n1,7\n")
-    assert read(path, block_bytes=size, workers=workers)[0].failures == [2, 5, 6]
+    assert read(path, block_bytes=size)[0].failures == [2, 5, 6]
     assert read(put(tmp_path, HEADER + b"1,-2\n1,7\n"), failure_below=None)[0].failures == []
 
 
@@ -212,44 +204,35 @@ def test_a_column_is_whole_until_it_is_not(tmp_path, size):
 
 @pytest.mark.parametrize("size", [1, 9, 30, 100, 1000])
 @pytest.mark.parametrize("row", [1, 20, 199])
-def test_the_first_decimal_far_down_gives_the_same_bits_with_any_workers(tmp_path, size, row):
+def test_a_block_is_whole_numbers_until_the_first_decimal(tmp_path, size, row):
     lines = [b"-0,%d" % (300 - i) for i in range(200)]  # -0 is 0 as an integer, -0.0 as a float
     lines[row] = b"0.5,%d" % (300 - row)
     path = put(tmp_path, b"x,t\r\n" + b"\r\n".join(lines))
+    source = CsvFile(path, signal=("x", "t"), target="t", failure_below=0.5, block_bytes=size)
+    begin = 0
+    for signal, target in source.blocks():
+        end = begin + len(signal)
+        assert signal.dtype == (np.float64 if end > row else np.int64) and target.dtype == np.int64
+        expected = [0.5 if i == row else -0.0 if end > row else 0 for i in range(begin, end)]
+        assert signal[:, 0].tobytes() == np.array(expected, signal.dtype).tobytes()
+        begin = end
+    assert begin == 200
 
-    def blocks(workers):
-        source = CsvFile(path, signal=("x", "t"), target="t", failure_below=0.5, workers=workers, block_bytes=size)
-        return [[(part.dtype, part.tobytes()) for part in block] for block in source.blocks()]
 
-    assert blocks(1) == blocks(2) == blocks(3)
-    assert blocks(1)[-1][0][0] == np.float64
-
-
-def test_a_fault_further_down_does_not_overtake(tmp_path, monkeypatch):
-    overtaken, parse = threading.Event(), BlockParser.parse
-
-    def held_up(self, block, real):
-        if b"first" in block:
-            assert overtaken.wait(300)  # so that it is certainly the later of the two
-        result = parse(self, block, real)
-        if b"second" in block:
-            overtaken.set()
-        return result
-
-    monkeypatch.setattr(BlockParser, "parse", held_up)
+def test_of_two_faults_the_one_further_up_is_named(tmp_path, monkeypatch):
     path = put(tmp_path, HEADER + b"1,2\n" * 3 + b"first,2\n" + b"second,2\n" + b"1" * 300)
     monkeypatch.setattr(line_blocks, "LINE_BYTES", 100)
-    with pytest.raises(CsvError, match=r"f.csv:5: column 'x' holds 'first'"):
-        read(path, block_bytes=8, workers=2)
+    for size in BLOCK_SIZES:
+        with pytest.raises(CsvError, match=r"f.csv:5: column 'x' holds 'first'"):
+            read(path, block_bytes=size)
 
 
-@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("bad", [b"first,2\n", b"1,99\n", b"\n1,2\n"])
-def test_a_fault_leaves_no_thread_to_the_garbage_collector(tmp_path, bad, workers):
+def test_a_fault_leaves_no_thread_to_the_garbage_collector(tmp_path, bad):
     before = set(threading.enumerate())
     path = put(tmp_path, HEADER + b"1,2\n" * 9 + bad + b"1,2\n" * 99)
     with pytest.raises(CsvError) as refusal:
-        read(path, block_bytes=8, workers=workers)
+        read(path, block_bytes=8)
     assert refusal.tb is not None  # which holds every frame, and what is not closed in them
     assert set(threading.enumerate()) <= before
 
@@ -277,9 +260,8 @@ def test_every_number_is_what_float_reads(tmp_path_factory, texts, size):
 @given(
     content=st.text(alphabet='01.-e,x"\r\n \t;\0\ufeff', max_size=60),
     size=st.integers(1, 70),
-    workers=st.integers(1, 3),
 )
-def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_factory, content, size, workers):
+def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_factory, content, size):
     path = put(tmp_path_factory.mktemp("f"), b"x,t\n1,2\n" + content.encode())
 
     def outcome(**options):
@@ -289,7 +271,7 @@ def test_any_text_is_read_or_refused_the_same_wherever_blocks_are_cut(tmp_path_f
             return str(error)
         return source.failures, signal.tolist(), target.tolist()
 
-    whole, cut = outcome(), outcome(block_bytes=size, workers=workers)
+    whole, cut = outcome(), outcome(block_bytes=size)
     assert whole == cut
     if not isinstance(whole, str):  # no line is lost
         assert len(whole[1]) == 1 + len(content.rstrip("\r\n").split("\n")) - (not content.rstrip("\r\n"))

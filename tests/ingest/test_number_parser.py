@@ -3,7 +3,6 @@
 import ctypes
 import math
 import mmap
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -197,20 +196,18 @@ def nothing_loaded(monkeypatch):
     """Nothing is loaded yet, and nothing said, before and after, and no choice of the person who runs the tests."""
     monkeypatch.delenv("RECURRENT_MARCH", raising=False)
     compiled_c.load.cache_clear()
-    number_parser._library.cache_clear()
+    number_parser.library.cache_clear()
     yield
     compiled_c.load.cache_clear()
-    number_parser._library.cache_clear()
+    number_parser.library.cache_clear()
 
 
 def test_what_cannot_be_had_is_said_once_with_the_reason(nothing_loaded, tmp_path, monkeypatch, capfd):
-    (tmp_path / "cc").write_text("#!/bin/sh\nsleep 0.1\necho 'cc: no such flag' >&2\nexit 1\n")
+    (tmp_path / "cc").write_text("#!/bin/sh\necho 'cc: no such flag' >&2\nexit 1\n")
     (tmp_path / "cc").chmod(0o700)
     monkeypatch.setenv("CC", str(tmp_path / "cc"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with ThreadPoolExecutor(4) as threads:
-        found = [*threads.map(lambda _: number_parser.parse(b"1,2\n", ",", "ir"), range(8))]
-    assert found == [None] * 8
+    assert [number_parser.parse(b"1,2\n", ",", "ir") for _ in range(3)] == [None] * 3
     (said,) = capfd.readouterr().err.splitlines()
     assert said.startswith("numbers are read by Arrow instead of the compiled parser: ")
     assert said.endswith("cc failed: cc: no such flag")
