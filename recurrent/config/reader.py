@@ -16,6 +16,8 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from recurrent.config.yaml_dialect import ambiguous
+
 T = TypeVar("T")
 
 
@@ -50,6 +52,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         raise ParamsError(f"{path}: no such file; run from the top folder of the project") from None
     try:
         root = yaml.compose(text, Loader=_Loader)
+        _require_one_meaning(name, root)
         data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -77,6 +80,17 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     if problems:
         raise ParamsError("\n".join(problems))
     return settings
+
+
+def _require_one_meaning(name: str, root: Any) -> None:
+    """Raise ParamsError where DVC would record another value than a stage reads."""
+    found = [
+        f"{name}:{node.start_mark.line + 1}: found {node.value}, which YAML 1.1 and DVC's YAML 1.2 may read "
+        "differently; expected a plain decimal number, true, false, null, or text in quotes"
+        for node in ambiguous(root)
+    ]
+    if found:
+        raise ParamsError("\n".join(found))
 
 
 def _misplaced(lines: dict[tuple[Any, ...], int], schema: type, system: str) -> Iterator[tuple[int, str]]:
