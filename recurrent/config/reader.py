@@ -8,12 +8,15 @@ import difflib
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+
+from recurrent.config.yaml_dialect import ambiguous
 
 T = TypeVar("T")
 
@@ -34,8 +37,8 @@ _Loader.add_implicit_resolver(
 def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     """Read the file at `path` into the dataclass `schema`: the whole of it, or one system's part.
 
-    A file of several systems has two keys: `defaults`, and `systems` with a stanza for each, which says what
-    differs from the defaults.
+    A file of several systems has two keys: `defaults`, and `systems` with a section for each, which says what
+    differs from the defaults. `schema.stands_in` names the keys that only one of the two may have.
 
     Raises
     ------
@@ -49,6 +52,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         raise ParamsError(f"{path}: no such file; run from the top folder of the project") from None
     try:
         root = yaml.compose(text, Loader=_Loader)
+        _require_one_meaning(name, root)
         data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -59,11 +63,12 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     lines: dict[tuple[Any, ...], int] = {}
     problems = [f"{name}:{line}: {key}: stands there twice" for line, key in _index(root, (), lines)]
     if system is not None:
-        stanzas, defaults = data.get("systems") or {}, data.get("defaults") or {}
-        if not isinstance(stanzas.get(system), dict):
-            near = difflib.get_close_matches(system, stanzas, n=1, cutoff=0.0)
+        systems, defaults = data.get("systems") or {}, data.get("defaults") or {}
+        if not isinstance(systems.get(system), dict):
+            near = difflib.get_close_matches(system, systems, n=1, cutoff=0.0)
             raise ParamsError(f"{name}: no system {system!r}; the nearest known one is {''.join(near) or 'none'}")
-        data = _merge(defaults, stanzas[system])
+        problems += [f"{name}:{line}: {message}" for line, message in _misplaced(lines, schema, system)]
+        data = _merge(defaults, systems[system])
         own = {key[2:]: line for key, line in lines.items() if key[:2] == ("systems", system)}
         lines = {key[1:]: line for key, line in lines.items() if key[:1] == ("defaults",)} | own
     try:
@@ -77,11 +82,35 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     return settings
 
 
-def _merge(defaults: Any, stanza: Any) -> Any:
-    """Put a stanza's values in the place of the defaults, section by section."""
-    if not (isinstance(defaults, dict) and isinstance(stanza, dict)):
-        return stanza
-    return defaults | {key: _merge(defaults.get(key), value) for key, value in stanza.items()}
+def _require_one_meaning(name: str, root: Any) -> None:
+    """Raise ParamsError where DVC would record another value than a stage reads."""
+    found = [
+        f"{name}:{node.start_mark.line + 1}: found {node.value}, which YAML 1.1 and DVC's YAML 1.2 may read "
+        "differently; expected a plain decimal number, true, false, null, or text in quotes"
+        for node in ambiguous(root)
+    ]
+    if found:
+        raise ParamsError("\n".join(found))
+
+
+def _misplaced(lines: dict[tuple[Any, ...], int], schema: type, system: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of the keys that no stage lists in this place: DVC would not see that they change."""
+    places = {("defaults",): "defaults", ("systems", system): "systems"}
+    stands_in = getattr(schema, "stands_in", {})
+    for key, line in lines.items():
+        if len(key) == 1 and key[0] not in places.values():
+            yield line, f"{key[0]}: unknown key; expected defaults and systems"
+        place = places.get(key[:-1])
+        if place and stands_in.get(key[-1], place) != place:
+            there = "under defaults, for all systems" if place == "systems" else "in the section of each system"
+            yield line, f"{'.'.join(key)}: DVC does not track it here; write it {there}"
+
+
+def _merge(defaults: Any, section: Any) -> Any:
+    """Put a section's values in the place of the defaults, section by section."""
+    if not (isinstance(defaults, dict) and isinstance(section, dict)):
+        return section
+    return defaults | {key: _merge(defaults.get(key), value) for key, value in section.items()}
 
 
 def _index(node: Any, key: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> list[tuple[int, str]]:

@@ -216,6 +216,15 @@ class Settings(Section):
 class System(Section):
     """One system of systems/params.yaml, the defaults filled in."""
 
+    # keys that stand in one place only, because systems/dvc.yaml lists them there only; the others stand in both
+    stands_in: ClassVar[dict[str, str]] = {
+        "seed": "defaults",
+        "plot": "defaults",
+        "seq_len": "systems",
+        "reads": "systems",
+        "source": "systems",
+    }
+
     seed: Seed
     seq_len: Count
     reads: Name
