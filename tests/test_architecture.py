@@ -87,6 +87,8 @@ def closure(dotted):
 
 
 def has_code(path):
+    if path == ROOT / "recurrent" / "__init__.py":
+        return False  # it says to Python what not to write, and changes no result
     return path.suffix == ".c" or any(not isinstance(node, ast.Expr) for node in tree(path).body)
 
 
@@ -114,6 +116,11 @@ def covers(dep, path):
 
 def is_code(dep):
     return PurePosixPath(dep).parts[0] in ("recurrent", "stages")
+
+
+def from_the_top(dep):
+    """Name a dependency of systems/dvc.yaml as one of dvc.yaml."""
+    return dep.removeprefix("../")
 
 
 def belong(path, other):
@@ -221,7 +228,9 @@ def test_params_are_the_fields_of_the_dataclass(stage):
 @pytest.mark.parametrize("stage", DVC["stages"])
 def test_the_command_runs_the_script_of_its_name_on_the_paths_that_are_declared(stage):
     python, option, module, *paths = shlex.split(DVC["stages"][stage]["cmd"])
+    assert "${" not in DVC["stages"][stage]["cmd"]  # a shell would read the user's value
     declared = {path for path in entries(stage, "deps", "outs", "metrics", "plots") if not is_code(path)}
+    declared -= {"${ingest.csv}"}  # the stage reads it from its params
     assert (python, option, module) == ("python", "-m", f"stages.{stage}")
     assert [path for path in paths if not any(belong(path, other) for other in declared)] == []
     assert [other for other in declared if not any(belong(path, other) for path in paths)] == []

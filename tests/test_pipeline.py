@@ -81,8 +81,8 @@ def write_params(home, changes):
     (home / "params.yaml").write_text(yaml.safe_dump(tree))
 
 
-def arguments(stage, csv=SHIPPED["ingest.csv"]):
-    return shlex.split(DVC[stage]["cmd"].replace("${ingest.csv}", csv))[3:]
+def arguments(stage):
+    return shlex.split(DVC[stage]["cmd"])[3:]
 
 
 def start(home, stage):
@@ -115,7 +115,7 @@ def remake(stage, changes):
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
     with patch.object(ordered_map, "ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pool:
-        module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
+        module.main(knobs, *map(Path, arguments(stage)))
     return products(Path(), stage), torch.get_num_threads(), [call.args for call in pool.call_args_list]
 
 
