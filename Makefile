@@ -34,7 +34,7 @@ install: .venv/installed .dvc/page.html
 	touch $@
 
 .dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/style.css ## the page of `dvc plots`, for use without a network
-	$(BIN)/python -m reports.page
+	$(BIN)/python -m reports.plots_page
 
 report: install ## one HTML file on the workspace and on experiments: make report REVS="long gru"
 	$(BIN)/python -m reports.report $(REVS)
@@ -49,11 +49,11 @@ bench: install ## measurements against the peers -> docs/benchmarks.md
 	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --picture docs/benchmarks/recurrence.png
 	$(BIN)/python -m benchmarks.ingest --json docs/benchmarks/ingest.json --picture docs/benchmarks/ingest.png
 	$(BIN)/python -m benchmarks.pipeline --json docs/benchmarks/pipeline.json --picture docs/benchmarks/pipeline.png
-	$(BIN)/python -m benchmarks.summary
+	$(BIN)/python -m reports.benchmarks_page
 
-systems: install ## all other systems, through the same stages -> metrics/*.json and the README's table
-	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro systems/dvc.yaml
-	$(BIN)/python -m benchmarks.systems
+systems: install ## all other systems, through the same stages -> systems/metrics/*.json and the README's table
+	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	$(BIN)/python -m reports.systems_table
 
 seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
 	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4 --table docs/seeds.md
@@ -72,7 +72,8 @@ study: install ## error, cost and gradient flow over seq_len and cell -> docs/st
 	$(BIN)/python -m benchmarks.study
 
 docs: run ## the README's table and pictures, from the current metrics and plots
-	$(BIN)/python -m benchmarks.readme
+	$(BIN)/python -m reports.readme
 
 clean: ## remove what the pipeline made; the DVC cache and the environment stay
-	rm -rf data plots .cache dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	for made in data/* plots/* systems/data/* systems/plots/*; do [ "$${made##*/}" = README.md ] || rm -rf "$$made"; done
+	rm -rf .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,11 +27,11 @@ STAGES = ("start", "ingest", "window", "train", "evaluate")
 FIXED = {"train.target_delta": 0.0, "train.patience": 1_000_000}  # training ends by max_epochs alone
 
 
-def ours(csv: Path, params: Path, folder: Path) -> dict[str, Any]:
+def ours(params: Path, folder: Path) -> dict[str, Any]:
     """Run our stages, which also check every row, save each epoch, and score the baselines."""
     series, windows, model = folder / "series", folder / "windows", folder / "model" / "forecaster.safetensors"
     paths = {
-        "ingest": (csv, series),
+        "ingest": (series,),
         "window": (series, windows),
         "train": (windows, model, folder / "history.csv"),
         "evaluate": (windows, model, folder / "metrics.json", folder / "predictions"),
@@ -62,11 +62,12 @@ def measure(epochs: int, rounds: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params, csv = folder / "params.yaml", folder / "recording.csv"
+        settings = change(settings, "ingest.csv", str(csv))
         for number in range(rounds):
             params.write_text(yaml.safe_dump(change(settings, "seed", seed + number)))
             if not number:
                 stage("simulate", params, csv)
-            runs["ours"].append(ours(csv, params, folder))
+            runs["ours"].append(ours(params, folder))
             runs["textbook"].append(textbook(csv, params, folder))
     if len({run["windows"] for both in runs.values() for run in both}) > 1:
         raise SystemExit("they tested on different windows")

@@ -30,12 +30,12 @@ def pipeline(settings: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = folder / "params.yaml"
-        params.write_text(yaml.safe_dump(settings, sort_keys=False))
         model, own = folder / "model" / "forecaster.safetensors", settings["ingest"]["csv"] != "data/raw/simulated.csv"
         csv = ROOT / settings["ingest"]["csv"] if own else folder / "simulated.csv"
+        params.write_text(yaml.safe_dump(change(settings, "ingest.csv", str(csv)), sort_keys=False))
         commands = [
             *([] if own else [("simulate", csv)]),
-            ("ingest", csv, folder / "series"),
+            ("ingest", folder / "series"),
             ("window", folder / "series", folder / "windows"),
             ("train", folder / "windows", model, folder / "history.csv"),
             ("evaluate", folder / "windows", model, folder / "metrics.json", folder / "predictions"),

@@ -46,12 +46,13 @@ def measure(rows: int) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = folder / "params.yaml"
-        settings = change(change(settings, "simulate.sample_rate", rate), "train.max_epochs", 1)
-        params.write_text(yaml.safe_dump(settings))
         csv, series, windows, model = (folder / part for part in ("recording.csv", "series", "windows", "model"))
+        for key, value in {"simulate.sample_rate": rate, "ingest.csv": str(csv), "train.max_epochs": 1}.items():
+            settings = change(settings, key, value)
+        params.write_text(yaml.safe_dump(settings))
         runs = {
             "simulate": (*stage("simulate", params, csv), size(csv)),
-            "ingest": (*stage("ingest", params, csv, series), size(series)),
+            "ingest": (*stage("ingest", params, series), size(series)),
             "window": (*stage("window", params, series, windows), size(windows)),
             "train, one epoch": (
                 *stage("train", params, windows, model / "forecaster.safetensors", folder / "history.csv"),

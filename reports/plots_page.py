@@ -25,11 +25,12 @@ def template() -> str:
 
 
 def main(folder: Path = Path(".dvc")) -> None:
-    """Write page.html into `folder` and tell DVC to use it."""
-    page = folder / "page.html"
-    page.write_text(template(), encoding="utf-8")
-    command = [sys.executable, "-m", "dvc", "config", "--local", "plots.html_template", page.name]
-    subprocess.run(command, check=True)
+    """Write page.html into `folder` and tell DVC to use it, in the project of the other systems, too."""
+    (folder / "page.html").write_text(template(), encoding="utf-8")
+    for project, page in ((Path(), "page.html"), (Path("systems"), "../../.dvc/page.html")):
+        if (project / ".dvc").is_dir():
+            command = [sys.executable, "-m", "dvc", "config", "--local", "plots.html_template", page]
+            subprocess.run(command, check=True, cwd=project)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fill the README's table of the other systems from metrics/*.json.
+"""Fill the README's table of the other systems from systems/metrics/*.json.
 
 python -m reports.systems_table
 """
@@ -64,7 +64,7 @@ def table() -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, figures in ASKED.items():
-        metrics = json.loads((ROOT / "metrics" / f"{name}.json").read_text())
+        metrics = json.loads((ROOT / "systems" / "metrics" / f"{name}.json").read_text())
         lines += [row(name, systems[name]["model"]["cell"], metrics, *figure) for figure in figures]
     return "\n".join(lines)
 

@@ -3,6 +3,9 @@
 A stage is run as ``python -m stages.NAME PATH ...`` from the top folder of the project. Its
 ``main(params, path, ...)`` says what it needs; `run` reads params.yaml strictly, turns the command
 line into paths, and turns errors of the user's input into one line and exit status 1.
+
+A shell reads the command line, so it holds nothing that a user may set: a path of the user's stands in the params
+file, and the name of a system comes from DVC by the variable DVC_STAGE.
 """
 
 import argparse
@@ -32,14 +35,19 @@ def run(main: Callable[..., None]) -> None:
     for name in hints:
         parser.add_argument(name, type=Path)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
-    parser.add_argument("--system", help="the stanza of a params file that holds several systems")
+    parser.add_argument("--project", type=Path, help="a folder of several systems, to which all paths are relative")
+    parser.add_argument("--system", help="the one to run, which {system} in a path stands for; default: DVC's")
     arguments = vars(parser.parse_args())
     signal.signal(signal.SIGTERM, _stop)  # so that `with` blocks clean up
     try:
         _require_own_workspace(Path(str(module.__file__)))
-        file, system = arguments.pop("params"), arguments.pop("system")
+        file, project, system = (arguments.pop(name) for name in ("params", "project", "system"))
+        if project:
+            system = system or _system_of_dvc(Path(str(module.__file__)).stem)
+            os.chdir(project)
         settings = params.read(file, System, system=system) if system else params.read(file, Settings)
-        main(pick(settings, schema), **arguments)
+        paths = {name: Path(str(path).replace("{system}", system or "{system}")) for name, path in arguments.items()}
+        main(pick(settings, schema), **paths)
     except (ValueError, OSError) as error:
         if "TRACEBACK" in os.environ:
             raise
@@ -55,6 +63,14 @@ def pick(settings: Settings | System, schema: type) -> Any:
     return schema(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(schema)})
 
 
+def _system_of_dvc(stage: str) -> str:
+    """Give NAME where DVC runs the stage plot@NAME."""
+    name = os.environ.get("DVC_STAGE", "").partition(f"{stage}@")[2]
+    if not name:
+        raise ValueError(f"which system? Run dvc repro {stage}@NAME, or give --system NAME")
+    return name
+
+
 def _stop(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)
 
@@ -62,6 +78,8 @@ def _stop(number: int, frame: object) -> NoReturn:
 def _require_own_workspace(script: Path) -> None:
     """Refuse to run another checkout's code: an experiment in a temporary copy must run the copy's."""
     here = Path.cwd()
-    workspace = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    # systems/ is a project of DVC's, too, without code of its own
+    own = (folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir() and (folder / "stages").is_dir())
+    workspace = next(own, here)
     if not script.resolve().is_relative_to(workspace.resolve()):
         raise ValueError(f"{script} lies outside the workspace {workspace}: start it with python -m stages.NAME there")

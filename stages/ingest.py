@@ -16,9 +16,9 @@ class Params:
     ingest: schema.Ingest
 
 
-def main(params: Params, csv: Path, series: Path) -> None:
-    """Check every row of `csv` and write `series`."""
-    knobs = params.ingest
+def main(params: Params, series: Path) -> None:
+    """Check every row of the recording and write `series`."""
+    knobs, csv = params.ingest, Path(params.ingest.csv)
     source = CsvFile(
         csv,
         signal=knobs.signal,

@@ -12,13 +12,14 @@ from recurrent.sources._choose import choose
 class Params:
     """What this stage reads from the params file."""
 
+    reads: str
     source: dict[str, Any]
 
 
-def main(params: Params, raw: Path, series: Path) -> None:
-    """Write what the source makes of the files in `raw` to `series`."""
+def main(params: Params, series: Path) -> None:
+    """Write what the source makes of the files that `reads` names to `series`."""
     module, options = choose(params.source)
-    recording = module.load(options, raw)
+    recording = module.load(options, Path(params.reads))
     recording.write(series)
     print(f"{series}: {len(recording.signal)} rows of {', '.join(recording.meta['signal'])}")
     print("\n".join(recording.meta["source"]["notes"]))

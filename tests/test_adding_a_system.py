@@ -56,7 +56,7 @@ STANZAS = """
     evaluate: {free_running: 4}
 
   own:
-    reads: mine/table.csv
+    reads: ../mine/my table.csv
     seq_len: 6
     source:
       name: table
@@ -88,9 +88,8 @@ def project(tmp_path_factory):
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
     shutil.rmtree(home / "tests")
-    (home / ".dvc" / "config").write_text(
-        "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
-    )
+    for dvc in (home / ".dvc", home / "systems" / ".dvc"):
+        (dvc / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
     (home / "systems" / "dvc.lock").unlink(missing_ok=True)
     (home / "recurrent" / "sources" / "damped.py").write_text(SOURCE)
     with (home / "systems" / "params.yaml").open("a", encoding="utf-8") as file:
@@ -100,18 +99,17 @@ def project(tmp_path_factory):
     lines = [
         f"T{i},{hour},{wind:.3f},{wind**3:.3f}" for i in range(8) for hour, wind in enumerate(random.uniform(2, 5, 20))
     ]
-    (home / "mine" / "table.csv").write_text("\n".join(["turbine,hour,wind,power", *lines]) + "\n")
+    (home / "mine" / "my table.csv").write_text("\n".join(["turbine,hour,wind,power", *lines]) + "\n")
     environment = {key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "PYTHONPATH")}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    targets = [f"systems/dvc.yaml:{target}" for target in ("plot@damped", "evaluate@own")]
-    command = [sys.executable, "-m", "dvc", "repro", *targets]
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=200)
+    command = [sys.executable, "-m", "dvc", "repro", "plot@damped", "evaluate@own"]
+    done = subprocess.run(command, cwd=home / "systems", env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     return home
 
 
 def scores(project, name):
-    return json.loads((project / "metrics" / f"{name}.json").read_text())
+    return json.loads((project / "systems" / "metrics" / f"{name}.json").read_text())
 
 
 def test_a_source_of_its_own(project):
@@ -119,22 +117,22 @@ def test_a_source_of_its_own(project):
     assert {"median", "persistence", "linear", "ridge"} < set(found["baselines"])
     assert found["baselines"]["ridge"]["mae"] < 1e-3  # a linear recurrence of two steps
     assert found["free_running"]["steps"] == 4
-    rows = read_csv(project / "data" / "damped" / "predictions" / "predictions.csv")
+    rows = read_csv(project / "systems" / "data" / "damped" / "predictions" / "predictions.csv")
     # 300 rows, of which the last 45 test; windows of 8, one step ahead
     assert rows["time"].tolist() == [*range(255 + 8, 300)]
     np.testing.assert_allclose(rows["actual"], 100 + 0.99 ** rows["time"] * np.sin(rows["time"] / 5))
-    pictures = {path.stem for path in (project / "plots" / "damped" / "pictures").glob("*.png")}
+    pictures = {path.stem for path in (project / "systems" / "plots" / "damped" / "pictures").glob("*.png")}
     assert pictures == {"training", "forecast", "error", "horizon", "three_ways"}
 
 
 def test_a_csv_of_its_own(project):
     found = scores(project, "own")
     assert found["counts"]["test_windows"] == 2 * (20 - 6 - 2 + 1)  # two turbines of eight
-    rows = read_csv(project / "data" / "own" / "predictions" / "predictions.csv")
+    rows = read_csv(project / "systems" / "data" / "own" / "predictions" / "predictions.csv")
     assert len(set(rows["group"].tolist())) == 2
-    about = json.loads((project / "data" / "own" / "predictions" / "meta.json").read_text())
+    about = json.loads((project / "systems" / "data" / "own" / "predictions" / "meta.json").read_text())
     assert (about["target"], about["unit"]) == (["power"], "kW")
-    assert (project / "data" / "own" / "predictions" / "predictions.xlsx").is_file()
+    assert (project / "systems" / "data" / "own" / "predictions" / "predictions.xlsx").is_file()
 
 
 def test_the_new_source_and_the_params_file_are_all_that_differs(project):

@@ -17,6 +17,7 @@ from processes import finish
 import stages
 
 ROOT = Path(__file__).parents[1]
+CSV = "\n  csv: data/raw/simulated.csv"
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
 
 
@@ -65,10 +66,11 @@ def test_an_input_that_is_absent_is_one_line(tmp_path):
 def test_a_bad_recording_is_refused_by_line_and_leaves_nothing(tmp_path):
     csv = tmp_path / "recording.csv"
     csv.write_text("acoustic_data,time_to_failure\n12,1.5\n6,1.4\n8,soon\n")
-    code, out, err = finish(start("ingest", csv, tmp_path / "series"))
+    params = write_params(tmp_path, CSV, f"\n  csv: {csv}")
+    code, out, err = finish(start("ingest", tmp_path / "series", "--params", params))
     assert (code, out) == (1, "")
     assert err == said("ingest") + f"error: {csv}:4: column 'time_to_failure' holds 'soon', expected a finite number\n"
-    assert list(tmp_path.iterdir()) == [csv]
+    assert {*tmp_path.iterdir()} == {csv, params}
 
 
 def wait(process, arrived):
@@ -106,7 +108,8 @@ def test_an_ingest_that_is_stopped_in_mid_file_leaves_nothing(tmp_path, number):
     rows = gzip.compress((b'"12",1.5,' + b"a" * 90 + b"\n") * 10_000)
     csv = tmp_path / "recording.csv.gz"
     csv.write_bytes(gzip.compress(b"acoustic_data,time_to_failure,remark\n") + rows * 2000)
-    process = start("ingest", csv, tmp_path / "out" / "series")
+    params = write_params(tmp_path, CSV, f"\n  csv: {csv}")
+    process = start("ingest", tmp_path / "out" / "series", "--params", params)
     wait(process, lambda: any(f.stat().st_size for f in tmp_path.glob("out/.*/target.npy")))
     process.send_signal(number)
     code, _, err = finish(process)

@@ -22,6 +22,7 @@ TEXT = FILE.read_text(encoding="utf-8")
 PARAMS = yaml.safe_load(TEXT)
 DVC = yaml.safe_load((ROOT / "systems" / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 SYSTEMS = list(PARAMS["systems"])
+SECTIONS = ("desc", "cmd", "params", "deps", "outs", "metrics")
 PRIVATE = {path for path in shape.CODE if path.parent.name == "sources" and path.name.startswith("_")}
 
 SMALL = """\
@@ -110,6 +111,13 @@ def test_no_knob_has_a_default_in_the_code(tmp_path, key):
     assert f": {key}: missing" in "\n".join(problems(tmp_path, yaml.safe_dump(data)))
 
 
+@pytest.mark.parametrize("name", ["$(touch pwned)", "a b", "../wave", "it's", "ü"])
+def test_a_name_of_a_system_is_refused_that_a_shell_or_a_path_would_take_apart(tmp_path, name):
+    text = changed("  wave:\n", f'  "{name}":\n')
+    (found,) = problems(tmp_path, text, name)
+    assert found == f"params.yaml:{line_of(text, name)}: systems.{name}: a name has letters, digits, - and _ only"
+
+
 def test_an_unknown_system_is_named_with_the_nearest(tmp_path):
     assert problems(tmp_path, SMALL, "wafe") == ["params.yaml: no system 'wafe'; the nearest known one is wave"]
     assert problems(tmp_path, "seed: 0\n") == ["params.yaml: no system 'wave'; the nearest known one is none"]
@@ -125,6 +133,7 @@ def test_every_stanza_and_its_source_is_valid(system):
     # DVC stops where a section that it lists is missing
     assert {"source", "window", "model", "train", "evaluate"} <= set(PARAMS["systems"][system])
     assert stanza.reads == f"data/raw/{system}" or not files
+    assert stanza.reads.startswith("data/raw/") or (FILE.parent / stanza.reads).is_file()
 
 
 @pytest.mark.parametrize("key", [f"{a}.{b}" for a, v in PARAMS["defaults"].items() if isinstance(v, dict) for b in v])
@@ -146,17 +155,17 @@ def own_params(stage):
 
 def entries(stage, *kinds):
     listed = [entry for kind in kinds for entry in DVC[stage]["do"].get(kind, [])]
-    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in listed}
+    return {shape.from_the_top(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in listed}
 
 
 @pytest.mark.parametrize("stage", DVC)
 def test_params_are_the_fields_of_the_dataclass_in_defaults_and_stanza(stage):
-    (listed,) = DVC[stage]["do"]["params"]
-    assert set(listed["systems/params.yaml"]) == own_params(stage)
-    assert len(listed["systems/params.yaml"]) == len(own_params(stage))
+    listed = DVC[stage]["do"]["params"]
+    assert set(listed) == own_params(stage)
+    assert len(listed) == len(own_params(stage))
     # and no stanza has a section that no stage lists
     read_by_some = {key.rpartition(".")[2] for one in DVC for key in own_params(one)}
-    assert {name for system in SYSTEMS for name in PARAMS["systems"][system]} <= read_by_some | {"reads"}
+    assert {name for system in SYSTEMS for name in PARAMS["systems"][system]} <= read_by_some
 
 
 @pytest.mark.parametrize("stage", DVC)
@@ -177,12 +186,14 @@ def test_code_deps_are_the_imports_of_the_script(stage):
 
 @pytest.mark.parametrize("stage", DVC)
 def test_the_command_runs_the_script_of_its_name_on_the_paths_that_are_declared(stage):
-    assert DVC[stage]["foreach"] == "${systems}" and DVC[stage]["do"]["wdir"] == ".."
-    python, option, module, *paths = shlex.split(DVC[stage]["do"]["cmd"])
-    *paths, a, file, b, key = paths
-    assert (python, option, module) == ("python", "-m", f"stages.{stage}")
-    assert (a, file, b, key) == ("--params", "systems/params.yaml", "--system", "${key}")
+    assert "${" not in DVC[stage]["do"]["cmd"]  # a shell would read the user's value
+    assert DVC[stage]["foreach"] == "${systems}" and set(DVC[stage]["do"]) <= {*SECTIONS}
+    *start, a, project = shlex.split(DVC[stage]["do"]["cmd"])[:8]
+    assert start == ["cd", "..", "&&", "python", "-m", f"stages.{stage}"]
+    assert (a, project) == ("--project", "systems")
+    paths = [path.replace("{system}", "${key}") for path in shlex.split(DVC[stage]["do"]["cmd"])[8:]]
     declared = {path for path in entries(stage, "deps", "outs", "metrics") if not shape.is_code(path)}
+    declared -= {"${item.reads}"}  # the stage reads it from its params
     assert [path for path in paths if not any(shape.belong(path, other) for other in declared)] == []
     assert [other for other in declared if not any(shape.belong(path, other) for path in paths)] == []
 
@@ -196,8 +207,8 @@ def test_what_a_stage_reads_another_one_makes():
 
 def test_dvc_loads_a_stage_of_each_kind_for_every_system():
     git("rev-parse", "HEAD")  # DVC runs in a checkout only
-    with Repo(str(ROOT)) as repo:
-        stages = repo.stage.load_all(str(ROOT / "systems" / "dvc.yaml"))
+    with Repo(str(FILE.parent)) as repo:
+        stages = repo.stage.load_all(str(FILE.with_name("dvc.yaml")))
         assert {stage.addressing.partition(":")[2] for stage in stages} == {f"{a}@{b}" for a in DVC for b in SYSTEMS}
         sources = {
             str(dep) for stage in stages for dep in stage.deps if PurePosixPath(str(dep)).parent.name == "sources"

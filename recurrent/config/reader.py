@@ -63,6 +63,11 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     lines: dict[tuple[Any, ...], int] = {}
     problems = [f"{name}:{line}: {key}: stands there twice" for line, key in _index(root, (), lines)]
     if system is not None:
+        problems += [
+            f"{name}:{line}: systems.{key[1]}: a name has letters, digits, - and _ only"
+            for key, line in lines.items()
+            if key[:1] == ("systems",) and len(key) == 2 and not re.fullmatch(r"[A-Za-z0-9_-]+", key[1])
+        ]
         systems, defaults = data.get("systems") or {}, data.get("defaults") or {}
         if not isinstance(systems.get(system), dict):
             near = difflib.get_close_matches(system, systems, n=1, cutoff=0.0)

@@ -53,9 +53,9 @@ def write_params(home, changes):
     (home / "params.yaml").write_text(yaml.safe_dump(tree))
 
 
-def arguments(stage, csv=SHIPPED["ingest.csv"]):
+def arguments(stage):
     """Give the paths of a stage's command line in dvc.yaml."""
-    return shlex.split(DVC[stage]["cmd"].replace("${ingest.csv}", csv))[3:]
+    return shlex.split(DVC[stage]["cmd"])[3:]
 
 
 def start(home, stage):
@@ -88,5 +88,5 @@ def remake(stage, changes):
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
-    module.main(knobs, *map(Path, arguments(stage, changes.get("ingest.csv", SHIPPED["ingest.csv"]))))
+    module.main(knobs, *map(Path, arguments(stage)))
     return products(Path(), stage), torch.get_num_threads()
