@@ -171,7 +171,7 @@ def test_a_report_escapes_whatever_it_is_told(project):
     )
     page = report.page([spoilt, honest], {evil: "<svg/>"})
     assert "<img src=x" not in page
-    assert page.count("&lt;img src=x onerror=alert(1)&gt; &amp; &quot;quotes&#x27; |") > 10
+    assert page.count("&lt;img src=x onerror=alert(1)&gt; &amp; &#34;quotes&#39; |") > 10
 
 
 def test_a_comparison_prints_what_differs_and_draws_it(repository, tmp_path):
