@@ -72,6 +72,16 @@ def test_the_table_of_layers_points_down():
         assert set(allowed) <= set(list(LAYERS)[:i]), module
 
 
+def test_the_page_on_architecture_names_what_there_is():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    cells = [
+        [re.findall(r"`(\w+)`", cell) for cell in row.split("|")[1:3]] for row in page.splitlines() if "| `" in row
+    ]
+    assert {one: tuple(allowed) for ours, allowed in cells for one in ours} == LAYERS
+    named = re.findall(r"\b(?:recurrent|stages|tests)/[\w/.]*\w", page)
+    assert len(named) > 20 and [path for path in named if not (ROOT / path).exists()] == []
+
+
 def folder(path):
     """Name the folder or lone module of recurrent/ that a file belongs to."""
     return path.relative_to(ROOT).with_suffix("").parts[1]
