@@ -1,5 +1,6 @@
 """What a user may set reaches a stage as it is: a file name with a space works, and no shell ever reads a value."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def set_value(home, value, *keys):
     for key in keys[:-1]:
         section = section[key]
     section[keys[-1]] = value
-    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    file.write_text(json.dumps(tree), encoding="utf-8")  # PyYAML would write a text such as 07690 without quotes
 
 
 def untouched(project):

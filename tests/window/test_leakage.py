@@ -47,7 +47,7 @@ def recorded_fault(folder) -> Recording:
     blocks = fault.simulate(cycles=6, sample_rate=20.0, seed=SEED)
     write_csv(folder / "f.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
     knobs = params.read(Path(__file__).parents[2] / "params.yaml", Settings).ingest
-    stages.ingest.main(stages.ingest.Params(ingest=knobs), folder / "f.csv", folder / "recorded")
+    stages.ingest.main(stages.ingest.Params(ingest=replace(knobs, csv=str(folder / "f.csv"))), folder / "recorded")
     series = Series.open(folder / "recorded")
     meta = {key: value for key, value in series.meta.items() if key not in ("rows", "dtype")}
     return Recording(np.array(series.signal), np.array(series.target), None, meta)
