@@ -11,7 +11,7 @@ from typing import Any
 
 import stages
 from recurrent.ingest import download
-from recurrent.sources._choose import choose
+from recurrent.sources._contract import get_source
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Params:
 
 def main(params: Params, raw: Path) -> None:
     """Fill the folder `raw` with what the source wants to read."""
-    module, options = choose(params.source)
+    module, options = get_source(params.source)
     raw.mkdir(parents=True, exist_ok=True)
     cache = Path(os.environ.get("DVC_ROOT", ".")) / ".cache" / "downloads"
     for file in module.files(options):

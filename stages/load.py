@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import stages
-from recurrent.sources._choose import choose
+from recurrent.sources._contract import get_source
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Params:
 
 def main(params: Params, series: Path) -> None:
     """Write what the source makes of the files that `reads` names to `series`."""
-    module, options = choose(params.source)
+    module, options = get_source(params.source)
     recording = module.load(options, Path(params.reads))
     recording.write(series)
     print(f"{series}: {len(recording.signal)} rows of {', '.join(recording.meta['signal'])}")

@@ -23,7 +23,7 @@ import numpy as np
 
 from recurrent.storage.series import Recording
 from recurrent.config.schema import Count, Section
-from recurrent.sources._contract import about
+from recurrent.sources._contract import series_meta
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load(options: Options, raw: Path) -> Recording:
     """Compute it."""
     i = np.arange(options.rows)[:, None]
     value = 100 + 0.99**i * np.sin(i / 5)
-    meta = about("damped", signal=["height"], target=["height"], observed=[0], units=("m", "m"), time_unit="row")
+    meta = series_meta("damped", signal=["height"], target=["height"], observed=[0], units=("m", "m"), time_unit="row")
     return Recording(value, value, None, meta)
 '''
 STANZAS = """

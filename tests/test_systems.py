@@ -14,7 +14,7 @@ from in_git import git
 
 from recurrent.config.reader import ParamsError, read
 from recurrent.config.schema import System
-from recurrent.sources._choose import NAMES, choose
+from recurrent.sources._contract import NAMES, get_source
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "systems" / "params.yaml"
@@ -126,7 +126,7 @@ def test_an_unknown_system_is_named_with_the_nearest(tmp_path):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_stanza_and_its_source_is_valid(system):
     stanza = read(FILE, System, system=system)
-    module, options = choose(stanza.source)
+    module, options = get_source(stanza.source)
     files = module.files(options)
     assert stanza.source["name"] in NAMES and all(file.url.startswith("https://") for file in files)
     assert all(file.checksum for file in files)
@@ -172,7 +172,7 @@ def test_params_are_the_fields_of_the_dataclass_in_defaults_and_stanza(stage):
 def test_code_deps_are_the_imports_of_the_script(stage):
     code, listed = shape.code_of(stage), {dep for dep in entries(stage, "deps") if shape.is_code(dep)}
     menus = {dep for dep in listed if "${item." in dep}
-    if "recurrent/sources/_choose.py" in code:  # it imports the source by its name in params.yaml
+    if "recurrent/sources/_contract.py" in code:  # it imports the source by its name in params.yaml
         files = {file for source in NAMES for file in shape.closure(f"recurrent.sources.{source}")}
         public = {path for path in files if path.parent.name == "sources" and path not in PRIVATE}
         code |= {shape.name(file) for file in files - public if shape.has_code(file)}

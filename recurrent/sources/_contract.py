@@ -1,16 +1,83 @@
-"""The meta of a recording: what every source says about its rows, and tables of correlation for those that want one."""
+"""What every source of the menu shares: how it is found by name, the file it reads, what it says of its rows.
+
+A source is a file here with `Options`, `files(options)` and `load(options, raw) -> Recording`.
+"""
 
 from __future__ import annotations
 
+import difflib
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
 
+from recurrent.config.schema import Name, Section
+from recurrent.ingest.download import File
 from recurrent.storage.series import Array
 
+# A source is a file here that has a line "class Options".
+NAMES = tuple(
+    sorted(p.stem for p in Path(__file__).parent.glob("[!_]*.py") if "\nclass Options" in p.read_text("utf-8"))
+)
 
-def about(
+
+def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Give the module `source["name"]`, with its `files` and `load`, and its Options of the other keys.
+
+    Raises
+    ------
+    ValueError
+        A line for each problem: ``source.key: what was found, what was expected``.
+    """
+    keys = dict(source)
+    name = keys.pop("name", None)
+    if name not in NAMES:
+        raise ValueError(f"source.name: found {name!r}, expected one of {', '.join(NAMES)}")
+    module = import_module(f"recurrent.sources.{name}")
+    try:  # by way of JSON, where strict types still take a list for a tuple
+        return module, TypeAdapter(module.Options).validate_json(json.dumps(keys))
+    except ValidationError as error:
+        known = list(module.Options.__dataclass_fields__)
+        problems = [_explained(problem, known) for problem in error.errors()]
+        raise ValueError("\n".join(problems)) from error
+
+
+def _explained(problem: Any, known: list[str]) -> str:
+    key = str(problem["loc"][0])
+    if problem["type"] == "unexpected_keyword_argument":
+        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+        return f"source.{key}: unknown key; the nearest known key is source.{''.join(nearest)}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"source.{key}: missing"
+    expected = problem["msg"].removeprefix("Input should be ")
+    return f"source.{key}: found {problem['input']!r}, expected: {expected}"
+
+
+Url = Annotated[str, Field(pattern="^https?://")]
+Checksum = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{64})$")]
+
+
+@dataclass(frozen=True)
+class RawFile(Section):
+    """One file: downloaded under the name `file` into a folder; where `url` is null, your own, wherever it lies."""
+
+    file: Name
+    url: Url | None
+    checksum: Checksum | None
+
+    def files(self) -> tuple[File, ...]:
+        return () if self.url is None else (File(self.file, self.url, self.checksum),)
+
+    def path(self, raw: Path) -> Path:
+        return raw if self.url is None else raw / self.file
+
+
+def series_meta(
     name: str,
     *,
     signal: Sequence[str],

@@ -13,8 +13,7 @@ import numpy as np
 
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import Columns, read_columns
-from recurrent.sources._contract import about, correlations
-from recurrent.sources._raw import RawFile
+from recurrent.sources._contract import RawFile, correlations, series_meta
 from recurrent.storage.series import Array, Recording
 
 READ = ("1st", "2nd", "3rd", "4th")
@@ -49,7 +48,7 @@ def load(options: Options, raw: Path) -> Recording:
         raise ValueError(f"{table.path}: no student with all of {[*READ, LEARNED]}, expected one at least")
     rolls = [table.numbers(name, holes=True) for name in ROLLS]
     columns |= {"Female": _female(table), "Roll": np.where(np.isfinite(rolls[0]), *rolls)}
-    meta = about(
+    meta = series_meta(
         Path(options.file).name,
         signal=["grade"],
         target=["grade of the fifth semester"],

@@ -20,7 +20,7 @@ import numpy as np
 
 from recurrent.config.schema import Count, Fraction, Section, Seed
 from recurrent.ingest.download import File, digest
-from recurrent.sources._contract import about
+from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Array, Recording
 
 ARCHIVE = "aclImdb_v1.tar.gz"
@@ -100,7 +100,7 @@ def load(options: Options, raw: Path) -> Recording:
     ends = np.cumsum(lengths)[np.cumsum(sizes) - 1].tolist()
     long = sum(len(text) > options.words for text in texts)
     notes.append(f"{long} of {len(texts)} reviews are longer than {options.words} words, cut to their {options.keep}")
-    meta = about(
+    meta = series_meta(
         path.name,
         signal=["word"],
         target=["sentiment"],

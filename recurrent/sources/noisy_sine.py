@@ -14,7 +14,7 @@ import numpy as np
 
 from recurrent.config.schema import Count, Section, Seed
 from recurrent.ingest.download import File
-from recurrent.sources._contract import about
+from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
 
 FREQUENCY = 0.02  # radians per row
@@ -41,7 +41,7 @@ def load(options: Options, raw: Path) -> Recording:
     # a stream for each, so that more series leave the first ones as they are
     streams = [np.random.default_rng((options.seed, i)) for i in range(options.series)]
     value = np.concatenate([wave + NOISE * stream.random(options.rows) for stream in streams])[:, None]
-    meta = about(
+    meta = series_meta(
         "noisy_sine",
         signal=["value"],
         target=["value"],

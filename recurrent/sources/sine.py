@@ -12,7 +12,7 @@ import numpy as np
 
 from recurrent.config.schema import Count, Section
 from recurrent.ingest.download import File
-from recurrent.sources._contract import about
+from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
 
 PERIOD = 100  # rows
@@ -33,5 +33,5 @@ def files(options: Options) -> tuple[File, ...]:
 def load(options: Options, raw: Path) -> Recording:
     """Compute the wave: signal = target = value (rows, 1)."""
     value = np.sin(1 + 2 * np.pi * np.arange(options.rows) / PERIOD)[:, None]
-    meta = about("sine", signal=["value"], target=["value"], observed=[0], units=("1", "1"), time_unit="row")
+    meta = series_meta("sine", signal=["value"], target=["value"], observed=[0], units=("1", "1"), time_unit="row")
     return Recording(value, value, None, meta)

@@ -16,8 +16,7 @@ import numpy as np
 from recurrent.config.schema import Name
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import Columns, read_columns
-from recurrent.sources._contract import about, correlations
-from recurrent.sources._raw import RawFile
+from recurrent.sources._contract import RawFile, correlations, series_meta
 from recurrent.storage.series import Array, Recording
 
 STATION, DATE = "ID OMM station", "Date"
@@ -75,7 +74,7 @@ def load(options: Options, raw: Path) -> Recording:
     notes += [f"{begin} first rows left out, before every column had a value"] if begin else []
     columns = dict(zip(known, values.T, strict=True))
     columns |= _calendar(start + begin * STEP, len(values)) | {"filled": filled.astype(np.float64)}
-    meta = about(
+    meta = series_meta(
         Path(options.file).name,
         signal=list(columns),
         target=["temperature"],

@@ -19,8 +19,7 @@ from pydantic import Field
 from recurrent.config.schema import Name
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import Columns, read_columns
-from recurrent.sources._contract import about
-from recurrent.sources._raw import RawFile
+from recurrent.sources._contract import RawFile, series_meta
 from recurrent.storage.series import Array, Recording
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -72,7 +71,7 @@ def load(options: Options, raw: Path) -> Recording:
         if len(target) > 1 or options.group:
             raise ValueError("source.failure_below: a countdown needs one target and no group")
         failures = _failures(table, target[0], columns[target[0]], options.failure_below, order)
-    meta = about(
+    meta = series_meta(
         Path(options.file).name,
         signal=options.signal,
         target=target,

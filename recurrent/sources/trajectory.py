@@ -16,7 +16,7 @@ import numpy as np
 
 from recurrent.config.schema import Count, Positive, Section
 from recurrent.ingest.download import File
-from recurrent.sources._contract import about
+from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
 
 # The published run drew its parameters from a standard normal distribution without a seed, and printed them.
@@ -50,7 +50,7 @@ def load(options: Options, raw: Path) -> Recording:
     y = np.array(B) * _alternating(np.cos, np.sin, t * (np.array(M) + FREQUENCY))
     place = np.stack([x.sum(axis=1), y.sum(axis=1)], axis=1)
     xy = ["x", "y"]
-    meta = about("trajectory", signal=xy, target=xy, observed=[0, 1], units=("1", "1"), time_unit="row")
+    meta = series_meta("trajectory", signal=xy, target=xy, observed=[0, 1], units=("1", "1"), time_unit="row")
     return Recording(place, place, None, meta)
 
 

@@ -10,7 +10,7 @@ import pytest
 from recurrent.config.schema import Section, Settings, System
 from recurrent.evaluate import baselines
 from recurrent.network.model_file import Architecture
-from recurrent.sources._choose import NAMES
+from recurrent.sources._contract import NAMES
 from recurrent.window.split import Split
 from recurrent.window.windows import Part
 from recurrent.window.write import write_windows

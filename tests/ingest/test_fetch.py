@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import stages.fetch
-from recurrent.sources._choose import choose
+from recurrent.sources._contract import get_source
 from stages.fetch import Params
 
 RAW = "https://raw.githubusercontent.com"
@@ -54,7 +54,7 @@ def fetch_and_load(source, folder, mirror, monkeypatch):
     monkeypatch.setenv("RECURRENT_MIRROR", str(mirror))
     monkeypatch.setenv("DVC_ROOT", str(folder))
     stages.fetch.main(Params(source=source), folder / "raw")
-    module, options = choose(source)
+    module, options = get_source(source)
     return module.load(options, folder / "raw")
 
 

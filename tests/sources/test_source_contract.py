@@ -10,7 +10,7 @@ import small_data as small
 from small_data import FILE, REVIEWS, SMALL, TABLE
 
 from recurrent.sources import synop, table
-from recurrent.sources._choose import NAMES, choose
+from recurrent.sources._contract import NAMES, get_source
 from recurrent.storage.series import Recording, Series
 
 REQUIRED = {"signal", "target", "units", "observed", "failures", "countdown", "time_unit", "source"}
@@ -143,8 +143,8 @@ def test_the_test_part_changes_neither_vocabulary_nor_train(tmp_path):
     assert len(first.signal) < len(other.signal)
 
 
-def test_choose_takes_the_module_and_checks_its_options():
-    module, options = choose({"name": "synop", **FILE, "station": "07690"})
+def test_get_source_takes_the_module_and_checks_its_options():
+    module, options = get_source({"name": "synop", **FILE, "station": "07690"})
     assert module is synop and options == SMALL["synop"][0]
     assert [file.name for file in module.files(options)] == ["own.csv"]
     assert module.files(replace(options, url=None)) == ()
@@ -162,9 +162,9 @@ def test_choose_takes_the_module_and_checks_its_options():
         ({"name": "synop", **FILE, "station": "1", "checksum": "abc"}, r"source.checksum: found 'abc'"),
     ],
 )
-def test_choose_names_the_key_that_is_wrong(source, message):
+def test_get_source_names_the_key_that_is_wrong(source, message):
     with pytest.raises(ValueError, match=message):
-        choose(source)
+        get_source(source)
 
 
 def test_a_recording_that_is_not_finite_is_not_written(tmp_path):
