@@ -19,7 +19,7 @@ class Params:
 def main(params: Params, series: Path) -> None:
     """Write what the source makes of the files that `reads` names to `series`."""
     module, options = get_source(params.source)
-    recording = module.load(options, Path(params.reads))
+    recording = module.read(options, Path(params.reads))
     recording.write(series)
     print(f"{series}: {len(recording.signal)} rows of {', '.join(recording.meta['signal'])}")
     print("\n".join(recording.meta["source"]["notes"]))

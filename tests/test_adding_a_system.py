@@ -38,7 +38,7 @@ def files(options: Options) -> tuple:
     return ()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Compute it."""
     i = np.arange(options.rows)[:, None]
     value = 100 + 0.99**i * np.sin(i / 5)

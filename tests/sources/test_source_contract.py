@@ -20,7 +20,7 @@ def load(name, raw, options=None):
     usual, make = SMALL[name]
     if make and not any(raw.iterdir()):
         make(raw)
-    return import_module(f"recurrent.sources.{name}").load(options or usual, raw)
+    return import_module(f"recurrent.sources.{name}").read(options or usual, raw)
 
 
 def test_the_list_of_small_data_is_complete():
@@ -86,7 +86,7 @@ def test_whole_numbers_stay_whole(tmp_path):
     rows = [(i, 2 * i) for i in range(5)]
     small.write(tmp_path / "own.csv", ("a", "b"), rows)
     options = table.Options(**TABLE | {"signal": ("a",), "target": ("b",), "time": None})
-    recording = table.load(options, tmp_path)
+    recording = table.read(options, tmp_path)
     assert recording.signal.dtype == recording.target.dtype == np.int64
 
 

@@ -60,7 +60,7 @@ def recordings(tmp_path_factory):
         raw = tmp_path_factory.mktemp(name)
         if make:
             make(raw)
-        found[name] = import_module(f"recurrent.sources.{name}").load(options, raw)
+        found[name] = import_module(f"recurrent.sources.{name}").read(options, raw)
     return found
 
 
