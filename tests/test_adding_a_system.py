@@ -47,7 +47,7 @@ def read(options: Options, raw: Path) -> Recording:
 '''
 STANZAS = """
   damped:
-    reads: data/raw/damped
+    raw: data/raw/damped
     seq_len: 8
     source: {name: damped, rows: 300}
     window: {}
@@ -56,7 +56,7 @@ STANZAS = """
     evaluate: {free_running: 4}
 
   own:
-    reads: ../mine/my table.csv
+    raw: ../mine/my table.csv
     seq_len: 6
     source:
       name: table
