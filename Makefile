@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 run: install ## install, then the whole earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
-	@$(BIN)/python -c 'import json; print(*json.load(open("data/quake/predictions/meta.json"))["verdict"], sep="\n")'
+	@$(BIN)/python -c 'import json; print(*json.load(open("data/quake/predictions/meta.json"))["summary"], sep="\n")'
 	@echo "Pictures: plots/quake/*.png    All numbers: metrics/quake.json    Charts: .venv/bin/dvc plots show --open"
 
 JOBS ?= 2

@@ -18,7 +18,8 @@ import torch
 
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
-from recurrent.train.trainer import Trainer, untrained
+from recurrent.train.setup import new_forecaster
+from recurrent.train.trainer import Trainer
 from recurrent.window.windows import Windows
 
 EPOCHS = 3  # that are measured
@@ -28,11 +29,10 @@ def measure(windows: Path, settings: Settings, epochs: int = EPOCHS) -> dict[str
     """Train for some epochs: {"seconds": of one epoch, "megabytes": peak of this process}."""
     torch.set_num_threads(settings.train.threads)
     data = Windows.open(windows)
-    network = untrained(settings.model, data, seed=settings.seed, backend=settings.train.backend)
+    network = new_forecaster(settings.model, data, seed=settings.seed, backend=settings.train.backend)
     knobs = replace(settings.train, max_epochs=epochs + 1, target_delta=0.0, patience=epochs + 1)
     times = [time.perf_counter()]
-    for _ in Trainer(network, data, knobs, seed=settings.seed).epochs():
-        times.append(time.perf_counter())
+    Trainer(network, data, knobs, seed=settings.seed).run(lambda _: times.append(time.perf_counter()))
     # not ru_maxrss: a child inherits its parent's
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return {"seconds": float(np.median(np.diff(times)[1:])), "megabytes": int(peak[1]) / 1024 if peak else float("nan")}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from recurrent.network.forecaster import Forecaster, as_tensor
-from recurrent.storage.series import Array
+from recurrent.storage.npy import Array
 from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ def flow(network: Forecaster, windows: Windows) -> Floats:
     """Median of `norms` over windows of validation as shares of lag 0, (T,)."""
     part = windows.parts["validation"]
     chosen = np.unique(np.linspace(0, part.windows - 1, WINDOWS).astype(np.int64))
-    batch = windows.cut("validation", chosen)
+    batch = windows.gather("validation", chosen)
     of_TB = norms(network, batch.signal, batch.labels)
     return np.asarray(np.median(of_TB / of_TB[0], axis=1))
 

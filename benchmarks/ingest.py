@@ -104,9 +104,9 @@ def write_peers(blocks: Blocks, folder: Path) -> None:
 def write_ours(csv: Path, folder: Path) -> None:
     """Do what the stage ingest does."""
     from recurrent.ingest.csv_stream import CsvFile
-    from recurrent.storage.series import SeriesWriter
+    from recurrent.storage.series_writer import SeriesWriter
 
-    source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_below=0.05)
+    source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_threshold=0.05)
     with SeriesWriter(folder) as writer:
         for signal, target in source.blocks():
             writer.append(signal, target)

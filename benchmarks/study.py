@@ -26,7 +26,7 @@ from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.network.forecaster import Forecaster
 from recurrent.storage.tables import read_csv
-from recurrent.train.trainer import untrained
+from recurrent.train.setup import new_forecaster
 from recurrent.window.windows import Windows
 from reports.readme import ROOT, fill
 
@@ -114,7 +114,7 @@ def measure(result: Result, kept: Path) -> Measured:
             command = ["-m", "benchmarks.epoch_cost", str(folder / "windows"), "--params", str(folder / "params.yaml")]
             done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
             settings, windows = params.read(folder / "params.yaml", Settings), Windows.open(folder / "windows")
-            first = untrained(settings.model, windows, seed=settings.seed)
+            first = new_forecaster(settings.model, windows, seed=settings.seed)
             flows = [
                 gradient_flow.flow(network, windows).tolist()
                 for network in (Forecaster.load(folder / "forecaster.safetensors"), first)

@@ -44,7 +44,7 @@ def compare(one: Revision, other: Revision, pictures: list[str]) -> str:
     differ = [[key, *map(shown, pair), change(*pair)] for key, pair in differences(scores).items()]
     parts += [table(["metric", *names, "change"], differ) if differ else "None.", "### Baselines on the test part"]
     parts.append(table(["baseline", *names], [[key, *(shown(tree.get(key)) for tree in beside)] for key in baselines]))
-    parts += [f"{r.name}: {r.commit[:10]}. {r.about['verdict'][-1]}" for r in (one, other)]
+    parts += [f"{r.name}: {r.commit[:10]}. {r.about['summary'][-1]}" for r in (one, other)]
     return "\n\n".join([*parts, *(f"![{Path(path).stem}]({path})" for path in pictures)]) + "\n"
 
 

@@ -40,7 +40,7 @@ def in_words(revision: Revision) -> str:
     return (
         f"the network is off by {test['mean_delta']:.1%} of what remains, {test['mae']:.3g} {unit} on average; the "
         f"best forecast without a network, {best}, by {other['mean_delta']:.1%} and {other['mae']:.3g} {unit}. "
-        f"{revision.about['verdict'][-1]}"
+        f"{revision.about['summary'][-1]}"
     )
 
 

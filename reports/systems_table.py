@@ -52,7 +52,7 @@ def row(name: str, cell: str, metrics: dict[str, Any], what: str, path: str, rea
     else:
         best = ""
     met = "" if reach != reach else f"{reach:g} " + ("✓" if (ours >= reach if bigger else ours <= reach) else "✗")
-    gain = metrics["less_error_than_best_baseline"]
+    gain = next(values for key, values in metrics.items() if key.endswith("_gain_ci95"))
     return f"| {name} | {cell} | {what} | {ours:.3g} | {met} | {best} | {gain['low']:.2g} to {gain['high']:.2g} |"
 
 

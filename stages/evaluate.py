@@ -7,9 +7,10 @@ import stages
 from recurrent.config import schema
 from recurrent.evaluate import free_running
 from recurrent.evaluate.prediction_tables import describe, rows, sheets
-from recurrent.evaluate.scoring import judge, report, verdict
-from recurrent.network import predictor as prediction
-from recurrent.network.model_file import places
+from recurrent.evaluate.report import report, summary_text
+from recurrent.evaluate.scoring import evaluate_split
+from recurrent.network.model_file import model_paths
+from recurrent.network.predictor import read_predictor
 from recurrent.storage.tables import write_csv, write_excel, write_json
 from recurrent.window.windows import Windows
 
@@ -24,27 +25,26 @@ class Params:
 
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
-    data, knobs, train = Windows.open(windows), params.evaluate, params.train
-    networks = [
-        [prediction.load(path, backend=train.backend, threads=train.threads) for path in own]
-        for own in places(model, len(data.splits))
+    data, evaluate, train = Windows.open(windows), params.evaluate, params.train
+    predictors = [
+        [read_predictor(path, backend=train.backend, threads=train.threads) for path in paths]
+        for paths in model_paths(model, len(data.splits))
     ]
-    judged = [
-        judge(split, own, ridge_penalties=knobs.ridge_penalties, moving_average=knobs.moving_average)
-        for split, own in zip(data.splits, networks, strict=True)
-    ]
-    result, about = report(judged), describe(judged)
-    write_csv(predictions / "predictions.csv", [rows(judged[0])])
-    if knobs.excel:
-        write_excel(predictions / "predictions.xlsx", sheets(judged[0]))
-    if knobs.free_running:
-        runs = free_running.short(data, networks[0], knobs.free_running)
-        result["free_running"] = runs.scores()
-        for name, table in free_running.tables(runs, free_running.whole(data, networks[0]), data).items():
+    baselines = {"ridge_penalties": evaluate.ridge_penalties, "moving_average": evaluate.moving_average}
+    results = [evaluate_split(split, own, **baselines) for split, own in zip(data.splits, predictors, strict=True)]
+    content, truth = report(results), results[0].truth
+    write_csv(predictions / "predictions.csv", [rows(results[0])])
+    if evaluate.excel:
+        write_excel(predictions / "predictions.xlsx", sheets(results[0]))
+    if evaluate.free_running:
+        runs = free_running.short_runs(data, predictors[0], evaluate.free_running)
+        content["free_running"] = runs.scores()
+        for name, table in free_running.tables(runs, free_running.single_run(data, predictors[0]), data).items():
             write_csv(predictions / f"{name}.csv", [table])
-    write_json(predictions / "meta.json", about | {"verdict": verdict(result).splitlines()})
-    write_json(metrics, result)
-    print(verdict(result))
+    summary = summary_text(content, truth)
+    write_json(predictions / "meta.json", describe(results) | {"summary": summary.splitlines()})
+    write_json(metrics, content)
+    print(summary)
 
 
 if __name__ == "__main__":

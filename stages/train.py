@@ -1,6 +1,6 @@
 """Train a forecaster: data/quake/windows -> data/quake/model/, plots/quake/history.csv.
 
-Killed, it goes on where it was when it is started again, and ends with the same bits.
+Interrupted, it resumes after the last complete epoch when it is started again, and ends with the same bits.
 """
 
 import os
@@ -14,11 +14,12 @@ import torch
 
 import stages
 from recurrent.config import schema
-from recurrent.network.model_file import place
+from recurrent.network.model_file import model_path
 from recurrent.storage.tables import write_json
 from recurrent.train import checkpoint
-from recurrent.train.history import narrate, outcome, record
-from recurrent.train.trainer import Trainer, untrained
+from recurrent.train.history import History, training_summary
+from recurrent.train.setup import new_forecaster
+from recurrent.train.trainer import Epoch, Trainer
 from recurrent.window.windows import Windows
 
 # DVC clears outputs before a stage runs, so what must outlive a kill lies elsewhere; DVC_ROOT is
@@ -43,44 +44,47 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
     torch.set_num_threads(params.train.threads)
     splits = Windows.open(windows).splits
     runs = list(product(range(len(splits)), range(params.train.members)))
-    endings, states = [], []
+    summaries, checkpoints = [], []
     for split, member in runs:
         if len(runs) > 1:
             print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
         log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
-        ending, state = _train(params, splits[split], split, member, place(model, split, member), log)
-        endings.append(ending)
-        states.append(state)
-    for state in states:  # not before: a run that is killed trains no network twice
-        state.remove()
-    write_json(model.with_name("training.json"), endings[0] | ({"others": endings[1:]} if endings[1:] else {}))
+        summary, saved = _train(params, splits[split], split, member, model_path(model, split, member), log)
+        summaries.append(summary)
+        checkpoints.append(saved)
+    for saved in checkpoints:  # not before: an interrupted run trains no network twice
+        saved.remove()
+    write_json(model.with_name("training.json"), summaries[0] | ({"others": summaries[1:]} if summaries[1:] else {}))
 
 
 def _train(
     params: Params, data: Windows, split: int, member: int, model: Path, history: Path
 ) -> tuple[dict[str, Any], checkpoint.Checkpoint]:
-    """Train one network, or go on with it; say how it ended and where its state lies."""
+    """Train one network, or resume its training; return how it ended, and its checkpoint."""
     seed = params.seed + 1009 * split + 100003 * member
-    network = untrained(params.model, data, seed=seed, backend=params.train.backend)
+    network = new_forecaster(params.model, data, seed=seed, backend=params.train.backend)
     if split == member == 0 and network.backend != "c":
         print(f"backend {network.backend}: last bits depend on this CPU; with the manual cell's backend c they do not")
     trainer = Trainer(network, data, params.train, seed=seed)
     saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, [split, member], network.backend))
     if state := saved.load():
         trainer.restore(state)
-        print(f"going on after epoch {len(trainer.history)} of an earlier run that was stopped")
-    knobs = params.train
-    epochs = record(history, list(trainer.history), trainer.epochs())
-    for _ in narrate(epochs, max_epochs=knobs.max_epochs, target_delta=knobs.target_delta):
-        saved.save(trainer.state())
+        print(f"resuming after epoch {len(trainer.history)} of an interrupted run")
+    train = params.train
+    with History(history, trainer.history, max_epochs=train.max_epochs, target_delta=train.target_delta) as log:
+
+        def after_epoch(row: Epoch) -> None:
+            log.add(row)
+            saved.save(trainer.state())
+
+        trainer.run(after_epoch)
     network.save(model)
-    ending = outcome(trainer)
-    print(f"stopped by {ending['stopped_by']} after {ending['epochs']} epochs, best: {ending['best']['epoch']}")
-    return ending, saved
+    print(f"stopped by {trainer.stopped_by} after {len(trainer.history)} epochs, best: {trainer.best_epoch}")
+    return training_summary(trainer), saved
 
 
 def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) -> str:
-    parameters = asdict(params) | {"windows": data.meta, "run": run}
+    parameters = asdict(params) | {"windows": data.meta.to_json(), "run": run}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
     parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}

@@ -1,12 +1,13 @@
-"""Summarise, split and cut: data/quake/series -> data/quake/windows, batches of (-1, batch, seq, columns)."""
+"""Aggregate samples to steps, split: data/quake/series -> data/quake/windows, batches of (-1, batch, seq, columns)."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import stages
 from recurrent.config import schema
+from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Series
-from recurrent.window.split import Split
+from recurrent.window.split import Splitter
 from recurrent.window.windows import Windows
 from recurrent.window.write import write_windows
 
@@ -21,22 +22,22 @@ class Params:
 
 def main(params: Params, series: Path, windows: Path) -> None:
     """Write the steps of `series` and where their windows lie to `windows`."""
-    knobs = params.window
+    window = params.window
     write_windows(
-        Series.open(series),
+        Series.open(series, SeriesMeta),
         windows,
         seq_len=params.seq_len,
-        samples_per_step=knobs.samples_per_step,
-        statistics=knobs.statistic,
-        stride=knobs.stride,
-        batch_size=knobs.batch_size,
-        split=Split(
-            knobs.split, (knobs.train_fraction, knobs.validation_fraction), knobs.folds, knobs.repeats, knobs.seed
+        samples_per_step=window.samples_per_step,
+        statistics=window.statistic,
+        stride=window.stride,
+        batch_size=window.batch_size,
+        splitter=Splitter(
+            window.split, (window.train_fraction, window.validation_fraction), window.folds, window.repeats, window.seed
         ),
-        horizon=knobs.horizon,
-        whole=knobs.whole,
-        relative=knobs.relative,
-        difference=knobs.difference,
+        horizon=window.horizon,
+        one_window_per_group=window.one_window_per_group,
+        relative_to_first=window.relative_to_first,
+        predict_change=window.predict_change,
     )
     print(Windows.open(windows).summary())
 

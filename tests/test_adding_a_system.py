@@ -42,7 +42,7 @@ def read(options: Options, raw: Path) -> Recording:
     """Compute it."""
     i = np.arange(options.rows)[:, None]
     value = 100 + 0.99**i * np.sin(i / 5)
-    meta = series_meta("damped", signal=["height"], target=["height"], observed=[0], units=("m", "m"), time_unit="row")
+    meta = series_meta("damped", signal=["height"], target=["height"], units=("m", "m"), time_unit="row")
     return Recording(value, value, None, meta)
 '''
 STANZAS = """
@@ -71,9 +71,9 @@ STANZAS = """
       signal_unit: SI
       target_unit: kW
       time_unit: h
-      failure_below: null
+      failure_threshold: null
     window: {split: groups, horizon: 2, batch_size: 8}
-    model: {cell: manual, hidden_size: 4, answer: last}
+    model: {cell: manual, hidden_size: 4, readout: last}
     train: {max_epochs: 2}
     evaluate: {free_running: 0, excel: true}
 """
@@ -114,7 +114,7 @@ def scores(project, name):
 
 def test_a_source_of_its_own(project):
     found = scores(project, "damped")
-    assert {"median", "persistence", "linear", "ridge"} < set(found["baselines"])
+    assert {"median", "persistence", "drift", "ridge"} < set(found["baselines"])
     assert found["baselines"]["ridge"]["mae"] < 1e-3  # a linear recurrence of two steps
     assert found["free_running"]["steps"] == 4
     rows = read_csv(project / "systems" / "data" / "damped" / "predictions" / "predictions.csv")

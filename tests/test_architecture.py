@@ -30,7 +30,7 @@ from source_tree import (
     tree,
 )
 
-from recurrent.train.trainer import HISTORY_COLUMNS
+from recurrent.train.history import HISTORY_COLUMNS
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 

@@ -22,8 +22,8 @@ from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.network.forecaster import Forecaster
 from recurrent.storage.tables import read_csv
-from recurrent.train.trainer import HISTORY_COLUMNS, Trainer
-from recurrent.window.split import PARTS
+from recurrent.train.history import HISTORY_COLUMNS, Trainer
+from recurrent.window.meta import PARTS
 
 SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
 # another value for every key of params.yaml, which must change what the stage makes
@@ -32,11 +32,11 @@ seed: 1
 seq_len: 21
 simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
-         signal_unit: volts, target_unit: years, failure_below: null}
+         signal_unit: volts, target_unit: years, failure_threshold: null}
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
-         train_fraction: 0.5, validation_fraction: 0.1, horizon: 1, relative: true, difference: true, whole: true,
-         folds: 2, repeats: 2, seed: 1}
-model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, answer: last, input: embedding, embedding_size: 2}
+         train_fraction: 0.5, validation_fraction: 0.1, horizon: 1, relative_to_first: true, predict_change: true,
+         one_window_per_group: true, folds: 2, repeats: 2, seed: 1}
+model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, input: embedding, embedding_size: 2}
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
         gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
         members: 2}
@@ -45,7 +45,7 @@ plot: {dpi: 45}
 """)
 # data with groups or words has these; for a recording, every other value is refused
 REFUSED = {
-    "window.whole",
+    "window.one_window_per_group",
     "window.folds",
     "window.repeats",
     "window.seed",
@@ -54,7 +54,7 @@ REFUSED = {
 }
 SOUND = {  # the next sound is forecast from the sound before: the target is read, too
     "ingest.target": "acoustic_data",
-    "ingest.failure_below": None,
+    "ingest.failure_threshold": None,
     "window.samples_per_step": 1,
     "window.statistic": ["none"],
     "window.stride": 200,
@@ -62,10 +62,10 @@ SOUND = {  # the next sound is forecast from the sound before: the target is rea
     "train.max_epochs": 1,
 }
 BESIDE = {  # what must be so for the other value to be seen
-    "ingest.target": {"ingest.failure_below": None},  # sound goes up and down
+    "ingest.target": {"ingest.failure_threshold": None},  # sound goes up and down
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
-    "window.relative": SOUND,
-    "window.difference": SOUND,
+    "window.relative_to_first": SOUND,
+    "window.predict_change": SOUND,
     "evaluate.moving_average": SOUND,
     "evaluate.free_running": SOUND,
 }
@@ -106,8 +106,8 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    gain = result["less_error_than_best_baseline"]
-    assert set(result) == {*PARTS, "baselines", "skill", "less_error_than_best_baseline", "counts"}
+    gain = result["mae_gain_ci95"]
+    assert set(result) == {*PARTS, "baselines", "skill", "mae_gain_ci95", "counts"}
     assert set(gain) == {"low", "high"} and gain["low"] < gain["high"]
     assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
     assert set(result["baselines"]) == {"median", "clock", "ridge"}
@@ -150,7 +150,7 @@ def test_the_model_is_data_and_not_code(finished, monkeypatch):
     assert 8 + size + max(ends) == len(content)
     for name in ("torch.load", "pickle.load", "pickle.loads", "pickle.Unpickler"):
         monkeypatch.setattr(name, None)
-    assert Forecaster.load(path).architecture.cell == SMALL["model.cell"]
+    assert Forecaster.load(path).config.cell == SMALL["model.cell"]
 
 
 @pytest.mark.parametrize("stage", DVC)
@@ -161,12 +161,13 @@ def test_a_stage_run_again_makes_the_same_bytes(finished, home, stage):
 @pytest.fixture
 def crossed(monkeypatch):
     """The validation loss is least in the second epoch, the mean delta in the first, whatever is learnt."""
-    usual = Trainer._epoch
+    usual = Trainer.run_epoch
 
-    def epoch(self, number):
-        return replace(usual(self, number), validation_loss=5.0 - number % 3, validation_mean_delta=0.1 * number)
+    def epoch(self):
+        row = usual(self)
+        return replace(row, validation_loss=5.0 - row.epoch % 3, validation_mean_delta=0.1 * row.epoch)
 
-    monkeypatch.setattr(Trainer, "_epoch", epoch)
+    monkeypatch.setattr(Trainer, "run_epoch", epoch)
 
 
 def reader(key):
@@ -201,7 +202,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
     code, out, err = finish(start(home, "train"))
     assert (code, err) == (0, said("train"))
     lines = [line for line in out.splitlines() if "epoch " in line]
-    assert lines[0].startswith("going on after epoch 2 ") and lines[1].startswith("epoch   3/3 ")
+    assert lines[0].startswith("resuming after epoch 2 ") and lines[1].startswith("epoch   3/3 ")
     assert products(home, "train") == undisturbed
     assert list(states.iterdir()) == []
 

@@ -82,7 +82,7 @@ class RecordingOptions(Section):
     target: Name
     signal_unit: str
     target_unit: str
-    failure_below: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    failure_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Window(Section):
     train_fraction: Fraction
     validation_fraction: Fraction
     horizon: Annotated[int, Field(ge=0)]
-    relative: bool
-    difference: bool
-    whole: bool
+    relative_to_first: bool
+    predict_change: bool
+    one_window_per_group: bool
     folds: Count
     repeats: Count
     seed: Seed
@@ -137,7 +137,7 @@ class Model(Section):
     hidden_size: Count
     num_layers: Count
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    answer: Literal["every", "last", "mean"]
+    readout: Literal["all_steps", "last", "mean"]
     input: Literal["values", "multi_hot", "embedding"]
     embedding_size: Count
 
@@ -210,7 +210,8 @@ class Settings(Section):
     simulate: Simulate
     ingest: Ingest
     window: Annotated[
-        Window, _only(split=("failures", "contiguous"), whole=(False,), folds=(1,), repeats=(1,), seed=(0,))
+        Window,
+        _only(split=("failures", "contiguous"), one_window_per_group=(False,), folds=(1,), repeats=(1,), seed=(0,)),
     ]
     model: Annotated[Model, _only(input=("values",), embedding_size=(1,))]
     train: Annotated[Train, _only(loss=("mae", "mse", "huber"))]

@@ -1,4 +1,4 @@
-"""Forecasts fed on themselves: the network reads its own answer as the next step, and goes on.
+"""Forecasts fed on themselves (closed loop): the network reads its own output as the next step, and so on.
 
 Point by point, a network is told the truth after every step; here it is not, so its errors add up. Two ways: many
 short runs, each from another place of the test part, and one run from its beginning (J. Aungiers, LSTM neural network
@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from recurrent.evaluate.metrics import mean_squared_error
-from recurrent.network.predictor import Model
+from recurrent.network.predictor import Predictor
 from recurrent.numerics import mean
 from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]
-WHOLE = 500  # steps of the long run at most
+LONGEST = 500  # steps of the long run at most
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Forecasts of S runs over H steps, what came, and what persistence said."""
+    """Forecasts of S runs over H steps, the truth, and what persistence forecast."""
 
     start: npt.NDArray[np.int64]  # (S,) step that the first forecast is of
     predicted: Floats  # (S, H, K)
@@ -41,78 +41,80 @@ class Runs:
     def scores(self) -> dict[str, Any]:
         """For metrics/<system>.json."""
         both = {"rmse": self.predicted, "persistence_rmse": self.persistence}
-        found = {name: math.sqrt(mean_squared_error(self.actual, f)) for name, f in both.items()}
-        return {"steps": self.actual.shape[1], "runs": len(self.start)} | found
+        rmse = {name: math.sqrt(mean_squared_error(self.actual, f)) for name, f in both.items()}
+        return {"steps": self.actual.shape[1], "runs": len(self.start)} | rmse
 
 
 def possible(windows: Windows) -> bool:
-    """Whether an answer is all that the network reads, one step later."""
+    """Return whether an output is all that the network reads, one step later."""
     meta = windows.meta
-    return meta["observed"] == list(range(len(meta["features"]))) and meta["horizon"] == 1 and not meta["whole"]
+    reads_targets = meta.target_columns == tuple(range(len(meta.features)))
+    return reads_targets and meta.horizon == 1 and not meta.one_window_per_group
 
 
-def short(windows: Windows, models: Sequence[Model], steps: int) -> Runs:
+def short_runs(windows: Windows, predictors: Sequence[Predictor], steps: int) -> Runs:
     """Run from many places of the test part, none of which shares a forecast with another.
 
     Raises
     ------
     ValueError
-        Where the answers are not what the network reads, or the test part is too short.
+        Where the outputs are not what the network reads, or the test part is too short.
     """
     part = windows.parts["test"]
     starts = [
         first + part.seq_len
-        for begin, end in part.stretches.tolist()
+        for begin, end in part.group_spans.tolist()
         for first in range(begin, end - part.seq_len - steps + 1, steps)
     ]
-    return _run(windows, models, starts, steps)
+    return _run(windows, predictors, starts, steps)
 
 
-def whole(windows: Windows, models: Sequence[Model]) -> Runs:
-    """Run once, from the beginning of the test part to its end or for WHOLE steps."""
+def single_run(windows: Windows, predictors: Sequence[Predictor]) -> Runs:
+    """Run once, from the beginning of the test part to its end or for LONGEST steps."""
     part = windows.parts["test"]
-    begin, end = part.stretches[0].tolist()
-    return _run(windows, models, [begin + part.seq_len], min(WHOLE, end - begin - part.seq_len))
+    begin, end = part.group_spans[0].tolist()
+    return _run(windows, predictors, [begin + part.seq_len], min(LONGEST, end - begin - part.seq_len))
 
 
-def _run(windows: Windows, models: Sequence[Model], starts: Sequence[int], steps: int) -> Runs:
+def _run(windows: Windows, predictors: Sequence[Predictor], starts: Sequence[int], steps: int) -> Runs:
     if not possible(windows):
         raise ValueError(
             "evaluate.free_running needs a network that forecasts all columns it reads one step ahead: "
-            f"columns {windows.meta['features']}, target {windows.meta['target']}, horizon {windows.meta['horizon']}"
+            f"columns {', '.join(windows.meta.features)}, target {', '.join(windows.meta.target)}, "
+            f"horizon {windows.meta.horizon}"
         )
     if not starts:
         raise ValueError(f"evaluate.free_running is {steps}: the test part is too short for a run of so many steps")
-    start, seq_len = np.array(starts), windows.meta["seq_len"]
-    order = np.argsort(windows.meta["observed"])  # column of the signal -> target that measures it
+    start, seq_len = np.array(starts), windows.meta.seq_len
+    order = np.argsort(windows.meta.measured_columns)  # column of the signal -> target that measures it
     seen = np.asarray(windows.steps.signal[start[:, None] + np.arange(-seq_len, 0)], dtype=np.float64)
     actual = np.asarray(windows.steps.target[start[:, None] + np.arange(steps)], dtype=np.float64)
-    stays = np.repeat(seen[:, -1:, windows.meta["observed"]], steps, axis=1)
+    stays = np.repeat(seen[:, -1:, windows.meta.measured_columns], steps, axis=1)
     predicted = np.empty_like(actual)
     for step in range(steps):
-        signal, unit, offset = windows.view.transform(seen, start - seq_len + step, every=False)
-        answers = mean([model(signal, None) for model in models], axis=0)[:, -1:]
-        predicted[:, step] = (answers * unit + offset)[:, 0]
+        signal, scale, shift = windows.view.transform(seen, start - seq_len + step, all_steps=False)
+        outputs = mean([predictor(signal, None) for predictor in predictors], axis=0)[:, -1:]
+        predicted[:, step] = (outputs * scale + shift)[:, 0]
         seen = np.concatenate([seen[:, 1:], predicted[:, step : step + 1, order]], axis=1)
     return Runs(start, predicted, actual, stays)
 
 
-def tables(short_runs: Runs, long_run: Runs, windows: Windows) -> dict[str, dict[str, Floats]]:
-    """Columns of free_running.csv (every short run), horizon.csv (error by step ahead) and whole.csv (the long run)."""
+def tables(of_short: Runs, long_run: Runs, windows: Windows) -> dict[str, dict[str, Floats]]:
+    """Return columns of free_running.csv (short runs), horizon.csv (error by lead time), single_run.csv (one long)."""
 
     def table(runs: Runs) -> dict[str, Floats]:
-        steps, names = runs.actual.shape[1], windows.meta["target"]
-        found = {
+        steps, names = runs.actual.shape[1], windows.meta.target
+        columns = {
             "run": np.repeat(np.arange(len(runs.start)), steps).astype(np.float64),
             "time": (runs.start[:, None] + np.arange(steps)).reshape(-1).astype(np.float64),
         }
         for key, values in {"actual": runs.actual, "predicted": runs.predicted}.items():
-            found |= {(key if len(names) == 1 else f"{key}_{n}"): values[..., i].ravel() for i, n in enumerate(names)}
-        return found
+            columns |= {(key if len(names) == 1 else f"{key}_{n}"): values[..., i].ravel() for i, n in enumerate(names)}
+        return columns
 
     ahead = {
-        "step": np.arange(1.0, short_runs.actual.shape[1] + 1),
-        "network": short_runs.by_step(short_runs.predicted),
-        "persistence": short_runs.by_step(short_runs.persistence),
+        "step": np.arange(1.0, of_short.actual.shape[1] + 1),
+        "network": of_short.by_step(of_short.predicted),
+        "persistence": of_short.by_step(of_short.persistence),
     }
-    return {"free_running": table(short_runs), "horizon": ahead, "whole": table(long_run)}
+    return {"free_running": table(of_short), "horizon": ahead, "single_run": table(long_run)}

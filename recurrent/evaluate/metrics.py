@@ -5,20 +5,18 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from recurrent.network.task import MeanDelta
 from recurrent.numerics import mean, total
 
 Floats = npt.NDArray[np.float64]
+LEAST_PROBABILITY = 1e-15  # of which a logarithm is taken
 
 
 def mean_delta(actual: Floats, predicted: Floats) -> float:
-    """Sum of |predicted - actual| over the sum of |actual|.
-
-    Not to be confused with the mean of |predicted - actual| / |actual|, which labels near zero spoil.
-    """
-    size = float(total(np.abs(actual)))
-    if size == 0:
-        raise ValueError("every label is 0: a relative error has no meaning")
-    return float(total(np.abs(predicted - actual))) / size
+    """Sum of |predicted - actual| over the sum of |actual|; see MeanDelta."""
+    delta = MeanDelta()
+    delta.add(actual, predicted)
+    return delta.value
 
 
 def mean_absolute_error(actual: Floats, predicted: Floats) -> float:
@@ -46,7 +44,7 @@ def accuracy(actual: Floats, probabilities: Floats) -> float:
 def log_loss(actual: Floats, probabilities: Floats) -> float:
     """Mean of -ln of the probability (N, C) that the actual class (N,) was given."""
     given = np.take_along_axis(probabilities, actual.astype(np.int64)[:, None], axis=1)
-    return float(-np.log(np.maximum(given, 1e-15)).mean())
+    return float(-np.log(np.maximum(given, LEAST_PROBABILITY)).mean())
 
 
 def block_bootstrap(values: Floats, block: int, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:

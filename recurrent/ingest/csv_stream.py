@@ -36,7 +36,7 @@ class CsvFile:
     Parameters
     ----------
     signal, target : names in the header; other columns are ignored, and an index column may have no name
-    failure_below : None, or the target is a time to failure (s), which never rises except by a failure, that
+    failure_threshold : None, or the target is a time to failure (s), which never rises except by a failure, that
         is after a value of at most this many seconds
     progress : show bytes, rows/s and the time left, if stderr is a terminal
 
@@ -50,11 +50,11 @@ class CsvFile:
         *,
         signal: tuple[str, ...],
         target: str,
-        failure_below: float | None,
+        failure_threshold: float | None,
         progress: bool = False,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        self.path, self.signal, self.target, self.failure_below = path, signal, target, failure_below
+        self.path, self.signal, self.target, self.failure_threshold = path, signal, target, failure_threshold
         self._progress, self._block_bytes = progress, block_bytes
         self._wanted = list(dict.fromkeys((*signal, target)))
         self._reset()
@@ -141,9 +141,9 @@ class CsvFile:
 
     def _check_times(self, times: Array) -> None:
         """Refuse what no time to failure does; note the failures."""
-        if self.failure_below is None or not len(times):
+        if self.failure_threshold is None or not len(times):
             return
-        bound, last, self._last_time = self.failure_below, self._last_time, times[-1].item()
+        bound, last, self._last_time = self.failure_threshold, self._last_time, times[-1].item()
         rises = np.flatnonzero(times[1:] > times[:-1]) + 1
         wrong = [*rises[times[rises - 1] > bound][:1], *np.flatnonzero(times < 0)[:1]]
         if times[0] > last:  # across the border between two blocks

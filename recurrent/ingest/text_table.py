@@ -14,7 +14,7 @@ import numpy as np
 from recurrent.ingest.csv_header import NUMBER, read_header, shown
 from recurrent.ingest.download import digest
 from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
-from recurrent.storage.series import Array
+from recurrent.storage.npy import Array
 
 BLOCK_BYTES = 1 << 21
 EXACT_IN_FLOAT = 2**53

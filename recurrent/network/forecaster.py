@@ -12,38 +12,39 @@ import torch
 from torch import Tensor, nn
 
 from recurrent.cells.kernels import dispatch
-from recurrent.network.model_file import Architecture, Saved
+from recurrent.network.model_file import ForecasterConfig, ModelFile
 from recurrent.network.scaler import Scaler
-from recurrent.storage.series import Array
+from recurrent.network.task import task_of
+from recurrent.storage.npy import Array
 
 
 class Forecaster(nn.Module):
-    """Signal (B, T, D) -> answers (B, A, K), both scaled; A is T, or 1 where a sequence has one answer.
+    """Signal (B, T, D) -> outputs (B, A, K), both scaled; A is T, or 1 where a sequence has one output.
 
-    Where the answer is a class, K counts the classes and an answer is a logit for each.
+    Where the target is a class, K counts the classes and an output has a logit for each.
     """
 
     def __init__(
-        self, architecture: Architecture, signal_scaler: Scaler, target_scaler: Scaler, *, backend: str = "reference"
+        self, config: ForecasterConfig, signal_scaler: Scaler, target_scaler: Scaler, *, backend: str = "reference"
     ) -> None:
         super().__init__()
-        self.architecture = architecture
+        self.config, self.task = config, task_of(config.classes)
         self.signal_scaler, self.target_scaler = signal_scaler, target_scaler
-        input_size = architecture.input_size
-        if architecture.input == "embedding":
-            self.embedding = nn.Embedding(architecture.vocabulary, architecture.embedding_size)
-            input_size = architecture.embedding_size
-        elif architecture.input == "multi_hot":
-            input_size = architecture.vocabulary
+        input_size = config.input_size
+        if config.input == "embedding":
+            self.embedding = nn.Embedding(config.vocabulary, config.embedding_size)
+            input_size = config.embedding_size
+        elif config.input == "multi_hot":
+            input_size = config.vocabulary
         self.cell = new_cell(
-            architecture.cell,
+            config.cell,
             input_size=input_size,
-            hidden_size=architecture.hidden_size,
-            num_layers=architecture.num_layers,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
             backend=backend,
         )
-        self.dropout = nn.Dropout(architecture.dropout)
-        self.head = nn.Linear(architecture.hidden_size, architecture.output_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.hidden_size, config.output_size)
 
     @property
     def backend(self) -> str:
@@ -51,34 +52,34 @@ class Forecaster(nn.Module):
         return str(getattr(self.cell, "backend", "torch"))
 
     def forward(self, x_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Scaled signal, and the steps of each sequence where they differ -> scaled answers (B, A, K)."""
-        answer, entered_BTD = self.architecture.answer, self._enter(x_BTD, lengths_B)
-        if answer == "every" and not self.architecture.dropout:
-            return outputs(self.cell, self.head, entered_BTD)
-        states_BTH, _ = self.cell(entered_BTD)
-        if answer == "every" or states_BTH.shape[1] == 1:
+        """Scaled signal, and the steps of each sequence where they differ -> scaled outputs (B, A, K)."""
+        readout, embedded_BTD = self.config.readout, self._embed(x_BTD, lengths_B)
+        if readout == "all_steps" and not self.config.dropout:
+            return outputs(self.cell, self.head, embedded_BTD)
+        states_BTH, _ = self.cell(embedded_BTD)
+        if readout == "all_steps" or states_BTH.shape[1] == 1:
             read_BAH = states_BTH
         elif lengths_B is None:
-            read_BAH = states_BTH[:, -1:] if answer == "last" else states_BTH.mean(dim=1, keepdim=True)
+            read_BAH = states_BTH[:, -1:] if readout == "last" else states_BTH.mean(dim=1, keepdim=True)
         else:
             step_BT = torch.arange(states_BTH.shape[1]).expand(len(lengths_B), -1)
             last_B1 = lengths_B[:, None] - 1
-            weight_BT = (step_BT == last_B1) if answer == "last" else (step_BT <= last_B1) / lengths_B[:, None]
+            weight_BT = (step_BT == last_B1) if readout == "last" else (step_BT <= last_B1) / lengths_B[:, None]
             read_BAH = torch.bmm(weight_BT[:, None].to(states_BTH.dtype), states_BTH)
-        answers: Tensor = self.head(self.dropout(read_BAH))
-        return answers
+        result: Tensor = self.head(self.dropout(read_BAH))
+        return result
 
-    def _enter(self, x_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
+    def _embed(self, x_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
         """What the cell reads: values as they are, words as vectors."""
-        if self.architecture.input == "embedding":
+        if self.config.input == "embedding":
             embedded: Tensor = self.dropout(self.embedding(x_BTD[..., 0].long()))
             return embedded
-        if self.architecture.input == "multi_hot":
+        if self.config.input == "multi_hot":
             # which words occur: the one-hot vectors of all steps in one, so the sequence is one step long
             words_BT = x_BTD[..., 0].long()
             if lengths_B is not None:  # padding occurs in no text
                 words_BT = torch.where(torch.arange(words_BT.shape[1]) < lengths_B[:, None], words_BT, words_BT[:, :1])
-            hot_BV = torch.zeros(len(x_BTD), self.architecture.vocabulary)
+            hot_BV = torch.zeros(len(x_BTD), self.config.vocabulary)
             return hot_BV.scatter_(1, words_BT, 1.0)[:, None]
         return x_BTD
 
@@ -87,26 +88,23 @@ class Forecaster(nn.Module):
         return as_tensor(self.signal_scaler.transform(signal_BTD))
 
     def predict(self, signal_BTD: Array, lengths_B: Array | None = None) -> Array:
-        """Signal in its own units -> answers (B, A, K) float64 in the labels' unit, or probabilities of classes."""
+        """Signal in its own units -> outputs (B, A, K) float64 in the labels' unit, or probabilities of classes."""
         self.eval()
         with torch.inference_mode():
             lengths = None if lengths_B is None else torch.from_numpy(lengths_B)
-            answers_BAK = self(self.scaled(signal_BTD), lengths)
-            if self.architecture.classes:
-                return answers_BAK.double().softmax(dim=-1).numpy()
-        return self.target_scaler.inverse(answers_BAK.numpy())
+            return self.task.decode(self(self.scaled(signal_BTD), lengths), self.target_scaler)
 
     def save(self, path: Path) -> None:
-        """Write weights, architecture and scalers to a file."""
+        """Write weights, sizes and scalers to a file."""
         weights = {name: weight.numpy() for name, weight in self.state_dict().items()}
-        Saved(self.architecture, self.signal_scaler, self.target_scaler, weights).write(path)
+        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights).write(path)
 
     @classmethod
     def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":
         """Read what `save` wrote; ValueError where the file is not such a one."""
-        saved = Saved.read(path)
+        saved = ModelFile.read(path)
         try:
-            forecaster = cls(saved.architecture, saved.signal_scaler, saved.target_scaler, backend=backend)
+            forecaster = cls(saved.config, saved.signal_scaler, saved.target_scaler, backend=backend)
             forecaster.load_state_dict({name: as_tensor(weight) for name, weight in saved.weights.items()})
         except (ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
@@ -114,15 +112,15 @@ class Forecaster(nn.Module):
 
 
 def build(
-    architecture: Architecture, scalers: tuple[Scaler, Scaler], *, seed: int, backend: str = "reference"
+    config: ForecasterConfig, scalers: tuple[Scaler, Scaler], *, seed: int, backend: str = "reference"
 ) -> Forecaster:
     """Make an untrained forecaster; the same seed gives the same weights.
 
     They start as nn.RNN's do, evenly from -1 / sqrt(hidden_size) up to 1 / sqrt(hidden_size), an embedding as
     nn.Embedding's; drawn by numpy, as torch's last bits depend on the CPU.
     """
-    forecaster = Forecaster(architecture, *scalers, backend=backend)
-    rng, bound = np.random.default_rng(seed), np.float32(1 / math.sqrt(architecture.hidden_size))
+    forecaster = Forecaster(config, *scalers, backend=backend)
+    rng, bound = np.random.default_rng(seed), np.float32(1 / math.sqrt(config.hidden_size))
     for name, weight in forecaster.named_parameters():
         if name == "embedding.weight":
             values = rng.standard_normal(weight.shape, dtype=np.float32)

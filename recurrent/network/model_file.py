@@ -1,4 +1,4 @@
-"""A trained forecaster in one file: weights, architecture and scalers as safetensors, which is data and not code."""
+"""A trained forecaster in one file: weights, sizes and scalers as safetensors, which is data and not code."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Architecture:
+class ForecasterConfig:
     """What must be known to build a forecaster before its weights are loaded."""
 
     cell: str
@@ -29,55 +29,55 @@ class Architecture:
     vocabulary: int  # words, where the signal is an index; otherwise 0
     embedding_size: int  # 0 without an embedding
     dropout: float  # of an embedding and of the states that the head reads
-    answer: str  # every step, or one answer from the last state or the mean of all
-    classes: int  # 0: the answer is a quantity
+    readout: str  # all_steps, or one output from the last state or from the mean of all
+    classes: int  # 0: the target is a quantity
 
 
 @dataclass(frozen=True)
-class Saved:
+class ModelFile:
     """What the file holds."""
 
-    architecture: Architecture
+    config: ForecasterConfig
     signal_scaler: Scaler
     target_scaler: Scaler
     weights: Weights  # named as the modules of forecaster.Forecaster
 
     def write(self, path: Path) -> None:
         """Write the file; nothing in it is ever executed."""
-        about = {
-            "architecture": asdict(self.architecture),
+        description = {
+            "config": asdict(self.config),
             "signal_scaler": asdict(self.signal_scaler),
             "target_scaler": asdict(self.target_scaler),
         }
         # one entry only: safetensors writes several in an order that changes from run to run
         with replacing(path) as temporary:
-            save_file(dict(self.weights), temporary, metadata={"forecaster": json.dumps(about, sort_keys=True)})
+            save_file(dict(self.weights), temporary, metadata={"forecaster": json.dumps(description, sort_keys=True)})
 
     @classmethod
-    def read(cls, path: Path) -> "Saved":
+    def read(cls, path: Path) -> "ModelFile":
         """Read what `write` wrote; ValueError where the file is not such a one."""
         try:
             with safe_open(path, framework="np") as file:
-                about = json.loads((file.metadata() or {})["forecaster"])
+                description = json.loads((file.metadata() or {})["forecaster"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             signal_scaler, target_scaler = (
-                Scaler(**{key: tuple(values) for key, values in about[name].items()})
+                Scaler(**{key: tuple(values) for key, values in description[name].items()})
                 for name in ("signal_scaler", "target_scaler")
             )
-            return cls(Architecture(**about["architecture"]), signal_scaler, target_scaler, weights)
+            return cls(ForecasterConfig(**description["config"]), signal_scaler, target_scaler, weights)
         except (SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
 
 
-def place(model: Path, split: int, member: int) -> Path:
-    """Where the network of this split and member lies: the first at `model`, the others beside it."""
+def model_path(model: Path, split: int, member: int) -> Path:
+    """Return where the network of this split and member lies: the first at `model`, the others beside it."""
     return model if split == member == 0 else model.with_stem(f"{model.stem}-{split}-{member}")
 
 
-def places(model: Path, splits: int) -> list[list[Path]]:
-    """All networks: for each split, those of its members, in order."""
-    found: list[list[Path]] = []
+def model_paths(model: Path, splits: int) -> list[list[Path]]:
+    """Return all networks: for each split, those of its members, in order."""
+    paths: list[list[Path]] = []
     for split in range(splits):
         members = len(list(model.parent.glob(f"{model.stem}-{split}-*{model.suffix}"))) + (split == 0)
-        found.append([place(model, split, member) for member in range(members)])
-    return found
+        paths.append([model_path(model, split, member) for member in range(members)])
+    return paths

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recurrent.numerics import mean, total
-from recurrent.storage.series import Array
+from recurrent.storage.npy import Array
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,13 @@ def draw(
     log, ending : history.csv and training.json of the training
     about : predictions/meta.json
     tables : the CSV files beside it: predictions, and where the network ran on its own output, free_running,
-        horizon and whole
+        horizon and single_run
     """
     rows, targets, unit = tables["predictions"], about["target"], about["unit"]
     found = {"training": history.training(log, target_delta=ending["target_delta"], best_epoch=ending["best"]["epoch"])}
-    if "classes" in about:
-        names = about["classes"]
-        judged = np.argmax([rows[f"predicted_{name}"] for name in names], axis=0)
-        counts = np.zeros((len(names), len(names)))
-        np.add.at(counts, (rows["actual"].astype(int), judged), 1)
-        found["confusion"] = matrices.confusion(names, counts)
-    elif len(targets) == 1:
+    if "confusion" in about:
+        found["confusion"] = matrices.confusion(about["classes"], np.array(about["confusion"], np.float64))
+    if "predicted" in rows:  # one quantity
         best = min(about["baselines"], key=lambda name: float(np.abs(rows[name] - rows["actual"]).mean()))
         labels = {"target": targets[0], "unit": unit}
         found["forecast"] = forecast.forecast(rows, **labels, time_unit=about["time_unit"], baseline=best)
@@ -40,7 +36,7 @@ def draw(
     if "horizon" in tables:
         found["horizon"] = ahead.horizon(tables["horizon"], unit=unit)
         if len(targets) == 1:
-            runs = tables["free_running"], tables["whole"]
+            runs = tables["free_running"], tables["single_run"]
             found["three_ways"] = ahead.fans(rows, *runs, target=targets[0], unit=unit)
         else:
             found["path"] = ahead.path(rows, tables["free_running"], targets=targets, unit=unit)

@@ -18,7 +18,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from recurrent.config.schema import Name, Section
 from recurrent.ingest.download import File
-from recurrent.storage.series import Array
+from recurrent.storage.meta import Correlations, SeriesMeta, SourceMeta, Units, columns_of
+from recurrent.storage.npy import Array
 
 # A source is a file here that has a line "class Options".
 NAMES = tuple(
@@ -82,30 +83,47 @@ def series_meta(
     *,
     signal: Sequence[str],
     target: Sequence[str],
-    observed: Sequence[int | None],
     units: tuple[str, str],
     time_unit: str,
+    target_columns: tuple[int | None, ...] | None = None,
     md5: str = "",
     notes: Sequence[str] = (),
     failures: Sequence[int] = (),
     countdown: bool = False,
-    **optional: Any,
-) -> dict[str, Any]:
-    """Put together what `Recording` describes; `units` are of signal and target, `md5` of the raw file."""
-    return {
-        "signal": list(signal),
-        "target": list(target),
-        "observed": list(observed),
-        "units": dict(zip(("signal", "target"), units, strict=True)),
-        "time_unit": time_unit,
-        "failures": list(failures),
-        "countdown": countdown,
-        "source": {"name": name, "md5": md5, "notes": list(notes)},
-        **optional,
-    }
+    classes: Sequence[str] | None = None,
+    vocabulary: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    season: int | None = None,
+    parts: dict[str, tuple[int, int]] | None = None,
+    correlations: Correlations | None = None,
+) -> SeriesMeta:
+    """Return what `SeriesMeta` describes, of a source `name` whose raw file has this `md5`.
+
+    `units` are of signal and target; a target is measured by the column of the same name if `target_columns` is None.
+    """
+    return SeriesMeta(
+        signal=tuple(signal),
+        target=tuple(target),
+        target_columns=columns_of(signal, target) if target_columns is None else target_columns,
+        units=Units(*units),
+        failures=tuple(failures),
+        countdown=countdown,
+        source=SourceMeta(name, md5, notes=tuple(notes)),
+        time_unit=time_unit,
+        classes=_tuple(classes),
+        vocabulary=_tuple(vocabulary),
+        groups=_tuple(groups),
+        season=season,
+        parts=parts,
+        correlations=correlations,
+    )
 
 
-def correlations(columns: Mapping[str, Array]) -> dict[str, Any]:
+def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def correlations(columns: Mapping[str, Array]) -> Correlations:
     """Correlate columns (n,) pairwise over the rows where both are known; constant columns have none and are left out.
 
     Raises
@@ -114,8 +132,8 @@ def correlations(columns: Mapping[str, Array]) -> dict[str, Any]:
         Two columns that are never known together, or then constant.
     """
     varying = {name: column for name, column in columns.items() if len(np.unique(column[np.isfinite(column)])) > 1}
-    values = [[_correlation(a, b) for b in varying.values()] for a in varying.values()]
-    return {"names": list(varying), "values": values}
+    values = (tuple(_correlation(a, b) for b in varying.values()) for a in varying.values())
+    return Correlations(tuple(varying), tuple(values))
 
 
 def _correlation(a: Array, b: Array) -> float:

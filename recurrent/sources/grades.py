@@ -14,7 +14,8 @@ import numpy as np
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import Columns, read_columns
 from recurrent.sources._contract import RawFile, correlations, series_meta
-from recurrent.storage.series import Array, Recording
+from recurrent.storage.npy import Array
+from recurrent.storage.series import Recording
 
 READ = ("1st", "2nd", "3rd", "4th")
 LEARNED = "5th"
@@ -52,7 +53,7 @@ def read(options: Options, raw: Path) -> Recording:
         Path(options.file).name,
         signal=["grade"],
         target=["grade of the fifth semester"],
-        observed=[0],
+        target_columns=(0,),
         units=("grade", "grade"),
         time_unit="semester",
         md5=table.md5,

@@ -21,7 +21,8 @@ import numpy as np
 from recurrent.config.schema import Count, Fraction, Section, Seed
 from recurrent.ingest.download import File, digest
 from recurrent.sources._contract import series_meta
-from recurrent.storage.series import Array, Recording
+from recurrent.storage.npy import Array
+from recurrent.storage.series import Recording
 
 ARCHIVE = "aclImdb_v1.tar.gz"
 TABLE = "aclImdb_50000.tsv.gz"
@@ -104,14 +105,13 @@ def read(options: Options, raw: Path) -> Recording:
         path.name,
         signal=["word"],
         target=["sentiment"],
-        observed=[None],
         units=("word", "class"),
         time_unit="word",
         md5=digest(path),
         notes=notes,
         classes=list(CLASSES),
         vocabulary=vocabulary,
-        parts={name: list(rows) for name, rows in zip(PARTS, pairwise([0, *ends]), strict=True)},
+        parts=dict(zip(PARTS, pairwise([0, *ends]), strict=True)),
     )
     group = np.repeat(np.arange(len(texts)), lengths)
     labels = np.array([review.label for review in reviews])

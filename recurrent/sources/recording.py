@@ -12,7 +12,8 @@ from pathlib import Path
 from recurrent.config.schema import RecordingOptions
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import File
-from recurrent.storage.series import SeriesWriter
+from recurrent.storage.meta import SeriesMeta, SourceMeta, Units, columns_of
+from recurrent.storage.series_writer import SeriesWriter
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ def files(options: Options) -> tuple[File, ...]:
 
 def read(options: Options, raw: Path) -> CsvRecording:
     """Give the recording at `raw`, whose rows are read when it is written."""
-    csv = CsvFile(raw, signal=options.signal, target=options.target, failure_below=options.failure_below, progress=True)
+    csv = CsvFile(
+        raw, signal=options.signal, target=options.target, failure_threshold=options.failure_threshold, progress=True
+    )
     return CsvRecording(csv, options)
 
 
@@ -45,15 +48,15 @@ class CsvRecording:
             for signal, target in csv.blocks():
                 writer.append(signal, target)
             writer.finish(
-                {
-                    "source": {"name": csv.path.name, "md5": csv.md5, "columns": list(csv.columns)},
-                    "signal": list(options.signal),
-                    "target": [options.target],
-                    "observed": [options.signal.index(options.target) if options.target in options.signal else None],
-                    "units": {"signal": options.signal_unit, "target": options.target_unit},
-                    "countdown": options.failure_below is not None,
-                    "failures": csv.failures,
-                }
+                SeriesMeta(
+                    source=SourceMeta(csv.path.name, csv.md5, columns=tuple(csv.columns)),
+                    signal=options.signal,
+                    target=(options.target,),
+                    target_columns=columns_of(options.signal, (options.target,)),
+                    units=Units(options.signal_unit, options.target_unit),
+                    countdown=options.failure_threshold is not None,
+                    failures=tuple(csv.failures),
+                )
             )
 
     def summary(self) -> str:

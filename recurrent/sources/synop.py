@@ -17,7 +17,8 @@ from recurrent.config.schema import Name
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import Columns, read_columns
 from recurrent.sources._contract import RawFile, correlations, series_meta
-from recurrent.storage.series import Array, Recording
+from recurrent.storage.npy import Array
+from recurrent.storage.series import Recording
 
 STATION, DATE = "ID OMM station", "Date"
 STEP = timedelta(hours=3)
@@ -78,7 +79,6 @@ def read(options: Options, raw: Path) -> Recording:
         Path(options.file).name,
         signal=list(columns),
         target=["temperature"],
-        observed=[list(columns).index("temperature")],
         units=("SI", "K"),
         time_unit="3 h",
         md5=table.md5,

@@ -20,7 +20,8 @@ from recurrent.config.schema import Name
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import Columns, read_columns
 from recurrent.sources._contract import RawFile, series_meta
-from recurrent.storage.series import Array, Recording
+from recurrent.storage.npy import Array
+from recurrent.storage.series import Recording
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 # A step this many times the usual one counts as a gap.
@@ -36,7 +37,7 @@ class Options(RawFile):
     signal, target : columns; null for the target: the next value of the signal's own columns
     time : column to sort by, or null for rows in time order; `time_format` as in strptime, or null for a number
     group : column of what must not be mixed, or null
-    failure_below : null, or the target is a countdown that rises after at most this value only, at failures
+    failure_threshold : null, or the target is a countdown that rises after at most this value only, at failures
     """
 
     signal: Names
@@ -47,7 +48,7 @@ class Options(RawFile):
     signal_unit: str
     target_unit: str
     time_unit: str
-    failure_below: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    failure_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
 def files(options: Options) -> tuple[File, ...]:
@@ -67,27 +68,27 @@ def read(options: Options, raw: Path) -> Recording:
     notes = [] if options.time is None else _notes(time, group, order)
     columns = {name: table.numbers(name)[order] for name in dict.fromkeys((*options.signal, *target))}
     failures = list[int]()
-    if options.failure_below is not None:
+    if options.failure_threshold is not None:
         if len(target) > 1 or options.group:
-            raise ValueError("source.failure_below: a countdown needs one target and no group")
-        failures = _failures(table, target[0], columns[target[0]], options.failure_below, order)
+            raise ValueError("source.failure_threshold: a countdown needs one target and no group")
+        failures = _failures(table, target[0], columns[target[0]], options.failure_threshold, order)
     meta = series_meta(
         Path(options.file).name,
         signal=options.signal,
         target=target,
-        observed=[options.signal.index(name) if name in options.signal else None for name in target],
         units=(options.signal_unit, options.target_unit),
         time_unit=options.time_unit,
         md5=table.md5,
         notes=notes,
         failures=failures,
-        countdown=options.failure_below is not None,
+        countdown=options.failure_threshold is not None,
+        groups=groups or None,
     )
     return Recording(
         np.stack([columns[name] for name in options.signal], axis=1),
         np.stack([columns[name] for name in target], axis=1),
         group[order] if groups else None,
-        meta | ({"groups": groups} if groups else {}),
+        meta,
     )
 
 
@@ -131,14 +132,14 @@ def _notes(time: Array, group: Array, order: Array) -> list[str]:
     return notes
 
 
-def _failures(table: Columns, name: str, time: Array, failure_below: float, order: Array) -> list[int]:
+def _failures(table: Columns, name: str, time: Array, failure_threshold: float, order: Array) -> list[int]:
     """The rows that follow a failure of the countdown `time` (n,); any other rise is an error."""
     before = np.concatenate(([np.inf], time[:-1]))
     rises = time > before
-    wrong = (time < 0) | (rises & (before > failure_below))
+    wrong = (time < 0) | (rises & (before > failure_threshold))
     if wrong.any():
         row = int(wrong.argmax())
         after = f" (it stands at {before[row]:g} before)" if row else ""
-        expected = f"a time of at least 0 that rises only after at most {failure_below}{after}"
+        expected = f"a time of at least 0 that rises only after at most {failure_threshold}{after}"
         raise table.error(int(order[row]), name, expected)
     return np.flatnonzero(rises).tolist()

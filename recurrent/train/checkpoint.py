@@ -1,7 +1,7 @@
-"""A killed run goes on where it was, to the same bits: its state after each epoch, kept outside the outputs.
+"""Resume an interrupted run, bit for bit: its state after each epoch, kept outside the outputs.
 
 A checkpoint belongs to one fingerprint: everything that steers the training, except where it ends.
-So other data, parameters or code start over, and raising max_epochs after a kill goes on.
+So with other data, parameters or code it starts over, and with a larger max_epochs it resumes.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ def fingerprint(*, parameters: dict[str, Any], code: Iterable[Path]) -> str:
 
 
 class Checkpoint:
-    """One file per fingerprint in `folder`; replaced whole, so a kill in mid-write does no harm."""
+    """One file per fingerprint in `folder`, replaced in one step, so a kill in mid-write does no harm."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.path = folder / f"{fingerprint}.pt"
 
     def load(self) -> dict[str, Any] | None:
-        """Give the saved state, or None where there is none that can be read; clear up after killed writers."""
+        """Return the saved state, or None without one that can be read; remove temporaries of killed processes."""
         remove_abandoned(self.path.parent)
         if not self.path.exists():
             return None
@@ -49,5 +49,5 @@ class Checkpoint:
             torch.save(state, temporary)
 
     def remove(self) -> None:
-        """Forget the state of a run that has come to its end."""
+        """Delete the state of a run that has ended."""
         self.path.unlink(missing_ok=True)

@@ -5,49 +5,60 @@ The file holds no wall-clock times, so that the same run twice gives the same fi
 
 import csv
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, astuple
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from recurrent.train.trainer import HISTORY_COLUMNS, Epoch, Trainer
+from recurrent.train.trainer import Epoch, Trainer
 
-
-def record(path: Path, earlier: Iterable[Epoch], epochs: Iterable[Epoch]) -> Iterator[Epoch]:
-    """Write a row per epoch, complete on disk before the epoch is passed on; `earlier` ones first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(HISTORY_COLUMNS)
-        rows.writerows(astuple(row) for row in earlier)
-        file.flush()
-        for row in epochs:
-            rows.writerow(astuple(row))
-            file.flush()
-            yield row
+HISTORY_COLUMNS = tuple(field.name for field in fields(Epoch))
 
 
-def narrate(epochs: Iterable[Epoch], *, max_epochs: int, target_delta: float) -> Iterator[Epoch]:
-    """Print a line per epoch: losses, mean deltas, and the time left if it runs to max_epochs."""
-    began = time.monotonic()
-    for done, row in enumerate(epochs, start=1):
-        seconds = (time.monotonic() - began) / done
-        left = int(seconds * (max_epochs - row.epoch))
+class History:
+    """Writes a row per epoch, complete on disk before the next epoch begins, and prints a line of progress."""
+
+    def __init__(self, path: Path, earlier: Iterable[Epoch], *, max_epochs: int, target_delta: float) -> None:
+        self._max_epochs, self._target_delta = max_epochs, target_delta
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._rows = csv.writer(self._file, lineterminator="\n")
+        self._rows.writerow(HISTORY_COLUMNS)
+        self._rows.writerows(astuple(row) for row in earlier)
+        self._file.flush()
+        self._began, self._done = time.monotonic(), 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, row: Epoch) -> None:
+        """Write the row; print its losses, its mean deltas, and the time left if training runs to max_epochs."""
+        self._rows.writerow(astuple(row))
+        self._file.flush()
+        self._done += 1
+        seconds = (time.monotonic() - self._began) / self._done
+        left = int(seconds * (self._max_epochs - row.epoch))
         print(
-            f"epoch {row.epoch:>3}/{max_epochs}  loss {row.train_loss:8.3f}  validation {row.validation_loss:8.3f}  "
+            f"epoch {row.epoch:>3}/{self._max_epochs}  loss {row.train_loss:8.3f}  "
+            f"validation {row.validation_loss:8.3f}  "
             f"mean delta {row.train_mean_delta:.4f}  validation {row.validation_mean_delta:.4f} "
-            f"(target {target_delta:g})  {seconds:.1f} s an epoch, at most {left // 60}:{left % 60:02d} left",
+            f"(target {self._target_delta:g})  {seconds:.1f} s an epoch, at most {left // 60}:{left % 60:02d} left",
             flush=True,
         )
-        yield row
 
 
-def outcome(trainer: Trainer) -> dict[str, Any]:
-    """Say for training.json how the run ended and which epoch was kept."""
+def training_summary(trainer: Trainer) -> dict[str, Any]:
+    """Return for training.json how the run ended and which epoch was kept."""
     return {
         "backend": trainer.forecaster.backend,
         "stopped_by": trainer.stopped_by,
         "epochs": len(trainer.history),
-        "target_delta": trainer.settings.target_delta,
+        "target_delta": trainer.params.target_delta,
         "best": asdict(trainer.history[trainer.best_epoch - 1]),
     }

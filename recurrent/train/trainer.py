@@ -1,39 +1,25 @@
 """The training loop: one row of history per epoch, and a reason for its end.
 
-The loss of a window is the sum over its answers of each one's loss, on scaled targets; of a batch,
-the mean over its windows. Validation chooses the epoch that is kept; the test part is never read.
-Legend of shapes: B batch, T steps, D features, K targets or classes, A answers (T or 1).
+Validation selects the epoch that is kept; the test part is never read.
+Legend of shapes: B windows of a batch, A outputs of a window, K targets or classes.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from recurrent.config.schema import Model, Train
-from recurrent.network.forecaster import Forecaster, build
-from recurrent.network.model_file import Architecture
-from recurrent.network.scaler import Scaler
-from recurrent.numerics import mean, power, total
-from recurrent.storage.series import Array
+from recurrent.config.schema import Train
+from recurrent.network.forecaster import Forecaster
+from recurrent.network.task import Task
+from recurrent.numerics import mean, power
 from recurrent.train.adam import Adam
+from recurrent.train.loss import LOSSES
 from recurrent.window.batch import Batch
-from recurrent.window.steps import BLOCK_ROWS
 from recurrent.window.windows import Windows
-
-# of an answer that is `apart` from its label, and its slope
-LOSSES: dict[str, Callable[[Array], tuple[Array, Array]]] = {
-    "mae": lambda apart: (np.abs(apart), np.sign(apart)),
-    "mse": lambda apart: (apart * apart, 2 * apart),
-    "huber": lambda apart: (
-        np.where(np.abs(apart) < 1, apart * apart / 2, np.abs(apart) - np.float32(0.5)),
-        np.clip(apart, -1, 1),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -52,87 +38,101 @@ class Epoch:
     learning_rate: float
 
 
-HISTORY_COLUMNS = tuple(field.name for field in fields(Epoch))
-
-
-def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
-    """Fit the scalers of signal and labels on the train part, and on nothing else."""
-    train, meta = windows.parts["train"], windows.meta
-
-    def blocks(of: Any) -> Iterator[Any]:
-        for first in range(train.begin, train.end, BLOCK_ROWS):
-            yield of[first : min(first + BLOCK_ROWS, train.end)]
-
-    if windows.view.depends_on_window:
-        seen = (batch.first(batch.real) for batch in windows.batches("train"))
-        learnt = (batch.first(batch.real) for batch in windows.batches("train"))
-        return Scaler.fit(_rows(b.signal, b.lengths) for b in seen), Scaler.fit(
-            _rows(b.labels, b.lengths) for b in learnt
-        )
-    words, classes = "vocabulary" in meta, "classes" in meta
-    return (
-        Scaler.identity(windows.steps.signal.shape[1]) if words else Scaler.fit(blocks(windows.steps.signal)),
-        Scaler.identity(1) if classes else Scaler.fit(blocks(windows.steps.target)),
-    )
-
-
-def _rows(values: Any, lengths: Any) -> Any:
-    if lengths is None:
-        return values.reshape(-1, values.shape[-1])
-    return values[np.arange(values.shape[1]) < lengths[:, None]]  # no padding
-
-
-def architecture(model: Model, windows: Windows) -> Architecture:
-    """Say what is to be built for these windows: their columns, words, targets and classes.
-
-    Raises
-    ------
-    ValueError
-        Where model.input or model.answer do not fit what the windows hold.
-    """
-    meta, columns = windows.meta, windows.steps.signal.shape[1]
-    classes, words = len(meta.get("classes", ())), len(meta.get("vocabulary", ()))
-    if (model.input == "values") == bool(words):
-        expected = "multi_hot or embedding, the signal is words" if words else "values, the signal is no words"
-        raise ValueError(f"model.input is {model.input}, expected {expected}")
-    if classes and model.answer == "every":
-        raise ValueError("model.answer is every, expected last or mean: a sequence has one class")
-    return Architecture(
-        cell=model.cell,
-        input_size=columns,
-        hidden_size=model.hidden_size,
-        num_layers=model.num_layers,
-        output_size=classes or windows.steps.target.shape[1],
-        input=model.input,
-        vocabulary=words,
-        embedding_size=model.embedding_size if model.input == "embedding" else 0,
-        dropout=model.dropout,
-        answer=model.answer,
-        classes=classes,
-    )
-
-
-def untrained(model: Model, windows: Windows, *, seed: int, backend: str = "reference") -> Forecaster:
-    """Make the network that is trained on these windows, before its first step."""
-    return build(architecture(model, windows), fit_scalers(windows), seed=seed, backend=backend)
-
-
 class Trainer:
     """Trains a forecaster in place; between two epochs its whole state can be saved and restored."""
 
-    def __init__(self, forecaster: Forecaster, windows: Windows, settings: Train, *, seed: int) -> None:
-        self.forecaster, self.windows, self.settings, self.seed = forecaster, windows, settings, seed
-        self.optimizer = Adam(forecaster.parameters(), weight_decay=settings.weight_decay)
-        self.every = forecaster.architecture.answer == "every"
-        if bool(forecaster.architecture.classes) != (settings.loss not in LOSSES):
-            expected = "cross_entropy for classes, mae, mse or huber for quantities"
-            raise ValueError(f"train.loss is {settings.loss}, expected {expected}")
+    def __init__(self, forecaster: Forecaster, windows: Windows, params: Train, *, seed: int) -> None:
+        self.forecaster, self.windows, self.params, self.seed = forecaster, windows, params, seed
+        if params.loss not in forecaster.task.losses:
+            expected = f"{' or '.join(forecaster.task.losses)}, which fits the target"
+            raise ValueError(f"train.loss is {params.loss}, expected {expected}")
+        self.optimizer = Adam(forecaster.parameters(), weight_decay=params.weight_decay)
+        self.all_steps = forecaster.config.readout == "all_steps"
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
 
+    @property
+    def stopped_by(self) -> str | None:
+        """Why training is over: target, patience or max_epochs; None while it is not."""
+        if not self.history:
+            return None
+        if self.history[self.best_epoch - 1].validation_mean_delta <= self.params.target_delta:
+            return "target"
+        if len(self.history) - self.best_epoch >= self.params.patience:
+            return "patience"
+        return "max_epochs" if len(self.history) >= self.params.max_epochs else None
+
+    def run(self, after_epoch: Callable[[Epoch], object]) -> None:
+        """Train until `stopped_by`; then the forecaster holds its best epoch's weights.
+
+        Raises
+        ------
+        ValueError
+            When the loss is no longer a number.
+        """
+        while self.stopped_by is None:
+            row = self.run_epoch()
+            if not self.best_epoch or self._criterion(row) < self._criterion(self.history[self.best_epoch - 1]):
+                self.best_epoch = row.epoch
+                self.best = {name: weight.clone() for name, weight in self.forecaster.state_dict().items()}
+            self.history.append(row)
+            after_epoch(row)
+        self.forecaster.load_state_dict(self.best)
+
+    def _criterion(self, row: Epoch) -> float:
+        return row.validation_loss if self.params.best_by == "loss" else row.validation_mean_delta
+
+    def run_epoch(self) -> Epoch:
+        """Train for one epoch and validate."""
+        epoch, part = len(self.history) + 1, self.windows.parts["train"]
+        learning_rate = self.params.learning_rate * power(self.params.learning_rate_decay, epoch - 1)
+        # order and dropout depend on seed and epoch alone, so that a resumed run has the same
+        order = np.random.default_rng([self.seed, epoch]).permutation(part.windows)
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+
+        self.forecaster.train()
+        train, norms = EpochMeter(self.forecaster.task), []
+        for first in range(0, part.windows - part.batch_size + 1, part.batch_size):
+            batch = self.windows.gather("train", order[first : first + part.batch_size], all_steps=self.all_steps)
+            loss, outputs_BAK = self._loss(batch)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            norms.append(self.optimizer.step(learning_rate, clip=self.params.gradient_clip))
+            self._add(train, batch, loss, outputs_BAK)
+
+        self.forecaster.eval()
+        validation = EpochMeter(self.forecaster.task)
+        with torch.inference_mode():
+            for padded in self.windows.batches("validation", all_steps=self.all_steps):
+                batch = padded.valid()
+                self._add(validation, batch, *self._loss(batch))
+
+        if not np.isfinite(loss_of_both := train.loss + validation.loss):
+            raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
+        return Epoch(
+            epoch,
+            train.loss,
+            validation.loss,
+            train.mean_delta,
+            validation.mean_delta,
+            float(mean(norms)),
+            learning_rate,
+        )
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        lengths = None if batch.lengths is None else torch.from_numpy(batch.lengths)
+        outputs_BAK = self.forecaster(self.forecaster.scaled(batch.signal), lengths)
+        labels_BAK = self.forecaster.target_scaler.transform(batch.labels)
+        return LOSSES[self.params.loss](outputs_BAK, labels_BAK, batch.lengths), outputs_BAK
+
+    def _add(self, meter: "EpochMeter", batch: Batch, loss: Tensor, outputs_BAK: Tensor) -> None:
+        outputs_B1K = torch.from_numpy(batch.at_final_step(outputs_BAK.detach().numpy()))
+        decoded_B1K = self.forecaster.task.decode(outputs_B1K, self.forecaster.target_scaler)
+        meter.add(float(loss.detach()), batch.final_step().actual[:, 0], batch.forecast(decoded_B1K))
+
     def state(self) -> dict[str, Any]:
-        """Give everything the next epoch depends on, as tensors and plain values."""
+        """Return everything the next epoch depends on, as tensors and plain values."""
         return {
             "weights": self.forecaster.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -142,131 +142,31 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         self.forecaster.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = [Epoch(**row) for row in state["history"]]
         self.best, self.best_epoch = state["best"], state["best_epoch"]
 
-    @property
-    def stopped_by(self) -> str | None:
-        """Say why training is over: target, patience or max_epochs; None while it is not."""
-        if not self.history:
-            return None
-        if self.history[self.best_epoch - 1].validation_mean_delta <= self.settings.target_delta:
-            return "target"
-        if len(self.history) - self.best_epoch >= self.settings.patience:
-            return "patience"
-        return "max_epochs" if len(self.history) >= self.settings.max_epochs else None
 
-    def epochs(self) -> Iterator[Epoch]:
-        """Train epoch by epoch until `stopped_by`; then the forecaster holds its best epoch's weights.
+class EpochMeter:
+    """Running mean of the loss, and the mean delta, over the windows of an epoch."""
 
-        Raises
-        ------
-        ValueError
-            When the loss is no longer a number.
-        """
-        while self.stopped_by is None:
-            row = self._epoch(len(self.history) + 1)
-            self.history.append(row)
-            best = self._error(self.history[self.best_epoch - 1]) if self.best_epoch else np.inf
-            if self._error(row) < best:
-                self.best_epoch = row.epoch
-                self.best = {name: weight.clone() for name, weight in self.forecaster.state_dict().items()}
-            yield row
-        self.forecaster.load_state_dict(self.best)
+    def __init__(self, task: Task) -> None:
+        self._windows, self._loss, self._error = 0, 0.0, task.Error()
 
-    def _error(self, row: Epoch) -> float:
-        return row.validation_loss if self.settings.best_by == "loss" else row.validation_mean_delta
-
-    def _epoch(self, epoch: int) -> Epoch:
-        rate = self.settings.learning_rate * power(self.settings.learning_rate_decay, epoch - 1)
-        # order and dropout depend on seed and epoch alone, so that a resumed run sees the same
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.windows.parts["train"].windows)
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
-        size = self.windows.parts["train"].batch_size
-        train, norms = _Tally(self.forecaster), []
-        self.forecaster.train()
-        for first in range(0, len(order) - size + 1, size):
-            batch = self.windows.cut("train", order[first : first + size], every=self.every)
-            loss, answers_BAK = self._loss(batch)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            norms.append(self.optimizer.step(rate, clip=self.settings.gradient_clip))
-            train.add(float(loss.detach()), answers_BAK.detach(), batch)
-        validation = _Tally(self.forecaster)
-        self.forecaster.eval()
-        with torch.inference_mode():
-            for batch in self.windows.batches("validation", every=self.every):
-                real = batch.first(batch.real)
-                loss, answers_BAK = self._loss(real)
-                validation.add(float(loss), answers_BAK, real)
-        if not np.isfinite(loss_of_both := train.loss + validation.loss):
-            raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
-        return Epoch(
-            epoch, train.loss, validation.loss, train.mean_delta, validation.mean_delta, float(mean(norms)), rate
-        )
-
-    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        lengths = None if batch.lengths is None else torch.from_numpy(batch.lengths)
-        answers_BAK = self.forecaster(self.forecaster.scaled(batch.signal), lengths)
-        if self.forecaster.architecture.classes:
-            return functional.cross_entropy(
-                answers_BAK[:, 0], torch.from_numpy(batch.labels[:, 0, 0]).long()
-            ), answers_BAK
-        wanted_BAK = self.forecaster.target_scaler.transform(batch.labels)
-        counted = np.ones((1, 1, 1), np.float32)
-        if batch.lengths is not None and self.every:
-            counted = (np.arange(wanted_BAK.shape[1]) < batch.lengths[:, None])[..., None].astype(np.float32)
-        loss: Tensor = _SummedLoss.apply(  # type: ignore[no-untyped-call]
-            answers_BAK, wanted_BAK, counted, LOSSES[self.settings.loss]
-        )
-        return loss, answers_BAK
-
-
-class _SummedLoss(torch.autograd.Function):
-    """Sum over the answers of a window, mean over the windows; in one order, which torch's sums do not keep."""
-
-    @staticmethod
-    def forward(ctx: Any, answers_BAK: Tensor, wanted_BAK: Array, counted: Array, loss: Any) -> Tensor:
-        with np.errstate(over="ignore", invalid="ignore"):  # the epoch is refused where its loss is no number
-            each_BAK, slope_BAK = loss(answers_BAK.detach().numpy() - wanted_BAK)
-        windows = len(wanted_BAK)
-        ctx.slope_BAK = torch.from_numpy(slope_BAK * counted / np.float32(windows))
-        return torch.tensor(float(total(each_BAK * counted)) / windows, dtype=torch.float64)
-
-    @staticmethod
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor, None, None, None]:
-        return ctx.slope_BAK * above.to(ctx.slope_BAK.dtype), None, None, None
-
-
-class _Tally:
-    """Running mean of the loss and mean delta over the windows of an epoch."""
-
-    def __init__(self, forecaster: Forecaster) -> None:
-        self.windows, self._loss, self._wrong, self._size = 0, 0.0, 0.0, 0.0
-        self._classes, self._scaler = forecaster.architecture.classes, forecaster.target_scaler
-
-    def add(self, loss: float, answers_BAK: Tensor, batch: Batch) -> None:
-        self.windows += len(batch.labels)
-        self._loss += loss * len(batch.labels)
-        if self._classes:
-            self._wrong += float((answers_BAK[:, -1].argmax(dim=-1).numpy() != batch.labels[:, -1, 0]).sum())
-            self._size += len(batch.labels)
-            return
-        end = batch.end()
-        predicted_B1K = end.restore(self._scaler.inverse(batch.at_end(answers_BAK.numpy())))
-        actual_B1K = end.actual
-        self._wrong += float(total(np.abs(predicted_B1K - actual_B1K)))
-        self._size += float(total(np.abs(actual_B1K)))
+    def add(self, loss: float, actual_BK: Any, predicted_BK: Any) -> None:
+        """Add a batch, its loss being a mean over its windows."""
+        self._windows += len(actual_BK)
+        self._loss += loss * len(actual_BK)
+        self._error.add(actual_BK, predicted_BK)
 
     @property
     def loss(self) -> float:
-        return self._loss / self.windows
+        """Mean loss of a window."""
+        return self._loss / self._windows
 
     @property
     def mean_delta(self) -> float:
-        if self._size == 0:
-            raise ValueError("every label is 0: a relative error has no meaning")
-        return self._wrong / self._size
+        """Mean delta at the last step, of classes the error rate."""
+        return self._error.value

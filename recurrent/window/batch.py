@@ -1,51 +1,59 @@
 """Windows as a network reads and learns them.
 
-Legend of shapes: B windows of a batch, T steps of a window, D features of a step, K targets, A answers of a window.
+Legend of shapes: B windows of a batch, T steps of a window, D features of a step, K targets, A outputs of a window.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recurrent.storage.series import Array
+from recurrent.storage.npy import Array
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Windows as a network reads and learns them; `actual` and `restore` speak the target's own unit."""
+    """Windows as a network reads and learns them; `actual` and `inverse_transform` give the target's own unit."""
 
-    signal: Array  # (B, T, D); beyond a window's length whatever stands there, which no answer may use
+    signal: Array  # (B, T, D); beyond a window's length any values, which no output may depend on
     labels: Array  # (B, A, K), the last of them at the window's end
     lengths: Array | None  # (B,) steps of each window; None: all have T
-    real: int  # windows that are not padding of the last batch
-    offset: Array | float = 0.0  # (B, A, K): actual = labels * unit + offset
-    unit: Array | float = 1.0
+    n_valid: int  # windows that are not padding of the last batch
+    shift: Array | float = 0.0  # (B, A, K): actual = labels * scale + shift
+    scale: Array | float = 1.0
 
-    def restore(self, answers: Array) -> Array:
-        """Answers (B, A, K) in the target's own unit."""
-        return answers * self.unit + self.offset if isinstance(self.unit, np.ndarray) else answers
+    def inverse_transform(self, outputs: Array) -> Array:
+        """Return outputs (B, A, K) in the target's own unit."""
+        return outputs * self.scale + self.shift if isinstance(self.scale, np.ndarray) else outputs
 
     @property
     def actual(self) -> Array:
         """Labels in the target's own unit, (B, A, K)."""
-        return self.restore(self.labels)
+        return self.inverse_transform(self.labels)
 
-    def at_end(self, values: Array) -> Array:
-        """Values (B, A, K) at the last step of each window: (B, 1, K)."""
+    def at_final_step(self, values: Array) -> Array:
+        """Return values (B, A, K) at the last step of each window: (B, 1, K)."""
         if self.lengths is None or values.shape[1] == 1:
             return values[:, -1:]
         return np.take_along_axis(values, self.lengths[:, None, None] - 1, axis=1)
 
-    def end(self) -> "Batch":
-        """The same windows with the label of their end only."""
-        labels = self.at_end(self.labels)
-        if not isinstance(self.unit, np.ndarray) or not isinstance(self.offset, np.ndarray):
+    def final_step(self) -> "Batch":
+        """Return the same windows with the label of their last step only."""
+        labels = self.at_final_step(self.labels)
+        if not isinstance(self.scale, np.ndarray) or not isinstance(self.shift, np.ndarray):
             return replace(self, labels=labels)
-        return replace(self, labels=labels, offset=self.at_end(self.offset), unit=self.at_end(self.unit))
+        return replace(self, labels=labels, shift=self.at_final_step(self.shift), scale=self.at_final_step(self.scale))
 
-    def first(self, windows: int) -> "Batch":
-        """The first windows of the batch."""
+    def forecast(self, outputs: Array) -> Array:
+        """Return what outputs (B, A, K) forecast for the last step of each window, in the target's own unit: (B, K)."""
+        return self.final_step().inverse_transform(self.at_final_step(outputs))[:, 0]
+
+    def head(self, windows: int) -> "Batch":
+        """Return the first windows of the batch."""
         if windows == len(self.labels):
             return self
         kept = {key: value[:windows] for key, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return replace(self, **kept, real=windows)
+        return replace(self, **kept, n_valid=windows)
+
+    def valid(self) -> "Batch":
+        """Return the windows that are not padding."""
+        return self.head(self.n_valid)

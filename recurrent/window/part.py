@@ -1,6 +1,6 @@
-"""A part of a split (train, validation or test) cut into windows.
+"""A part of a split (train, validation or test), divided into windows.
 
-Legend of shapes: M stretches, B windows of a batch.
+Legend of shapes: M spans, B windows of a batch.
 """
 
 from dataclasses import dataclass
@@ -8,61 +8,61 @@ from functools import cached_property
 
 import numpy as np
 
-from recurrent.storage.series import Array
+from recurrent.storage.npy import Array
+from recurrent.window.meta import PartMeta
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Stretches of steps that no window leaves, cut into windows.
+    """Spans of steps that no window leaves, divided into windows.
 
-    A window reads `seq_len` steps; its labels lie `horizon` steps later. `whole`: each stretch is one window,
-    its last `seq_len` steps, or all of them if they are fewer.
+    A window reads `seq_len` steps; its labels lie `horizon` steps later. `one_window_per_group`: each span is one
+    window, its last `seq_len` steps, or all of them if they are fewer.
     """
 
-    stretches: Array  # (M, 2) begin and end, in order
+    group_spans: Array  # (M, 2) begin and end, in order
     seq_len: int
     stride: int
     batch_size: int
     horizon: int
-    whole: bool
+    one_window_per_group: bool
 
     @cached_property
     def _ends(self) -> Array:
-        """Windows up to and with each stretch, (M,)."""
-        long = self.stretches[:, 1] - self.stretches[:, 0] - self.horizon
-        windows = long > 0 if self.whole else np.maximum(0, (long - self.seq_len) // self.stride + 1)
+        """Windows up to and with each span, (M,)."""
+        long = self.group_spans[:, 1] - self.group_spans[:, 0] - self.horizon
+        windows = long > 0 if self.one_window_per_group else np.maximum(0, (long - self.seq_len) // self.stride + 1)
         return np.cumsum(windows, dtype=np.int64)
 
     @property
     def begin(self) -> int:
-        return int(self.stretches[0, 0])
+        return int(self.group_spans[0, 0])
 
     @property
     def end(self) -> int:
-        return int(self.stretches[-1, 1])
+        return int(self.group_spans[-1, 1])
 
     @property
     def windows(self) -> int:
-        """N: windows that lie wholly inside."""
+        """Number of windows that lie inside, N."""
         return int(self._ends[-1])
 
     @property
     def batches(self) -> int:
-        """Batches that hold every window; the last may be padded."""
+        """Number of batches; the last may be padded."""
         return -(-self.windows // self.batch_size)
 
-    def where(self, numbers: Array) -> tuple[Array, Array]:
-        """First step and number of steps of the windows of these numbers, (B,) each."""
-        stretch = np.searchsorted(self._ends, numbers, side="right")
-        begin, end = self.stretches[stretch].T
-        if self.whole:
+    def spans(self, indices: Array) -> tuple[Array, Array]:
+        """Return first step and number of steps of these windows, (B,) each."""
+        span = np.searchsorted(self._ends, indices, side="right")
+        begin, end = self.group_spans[span].T
+        if self.one_window_per_group:
             lengths = np.minimum(end - begin - self.horizon, self.seq_len)
             return end - self.horizon - lengths, lengths
-        before = np.where(stretch > 0, self._ends[stretch - 1], 0)
-        return begin + (numbers - before) * self.stride, np.full(len(numbers), self.seq_len)
+        before = np.where(span > 0, self._ends[span - 1], 0)
+        return begin + (indices - before) * self.stride, np.full(len(indices), self.seq_len)
 
-    def describe(self) -> dict[str, int]:
-        """Say for meta.json what the part holds, and how many windows of its last batch are real."""
-        real = self.windows - (self.batches - 1) * self.batch_size
-        found = {"windows": self.windows, "batches": self.batches, "windows_in_last_batch": real}
-        return {"begin": self.begin, "end": self.end, "batch_size": self.batch_size} | found
+    def describe(self) -> PartMeta:
+        """Return what meta.json says of the part."""
+        in_last = self.windows - (self.batches - 1) * self.batch_size
+        return PartMeta(self.begin, self.end, self.batch_size, self.windows, self.batches, in_last)

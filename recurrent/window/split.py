@@ -1,25 +1,27 @@
-"""Which rows teach, which choose and which judge: every way to split a series into train, validation and test."""
+"""Split rows into train, validation and test, in each way that there is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recurrent.storage.series import Array, Series
+from recurrent.storage.meta import SeriesMeta
+from recurrent.storage.npy import Array
+from recurrent.storage.series import Series
+from recurrent.window.meta import PARTS
 
-PARTS = ("train", "validation", "test")
-Stretch = tuple[int, int]  # begin and end, in steps
+Span = tuple[int, int]  # begin and end, in steps
 
 
 @dataclass(frozen=True)
-class Split:
+class Splitter:
     """How a series is split.
 
     Parameters
     ----------
     kind : failures or contiguous (one series, cut in time), each_group (every group is a series, cut in time),
         groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes)
-    fractions : of train and of validation, the rest is test; with folds, how the groups that do not judge are shared
+    fractions : of train and of validation, the rest is test; with folds, how the groups that do not test are shared
     folds, repeats, seed : of the shuffled kinds
     """
 
@@ -29,13 +31,13 @@ class Split:
     repeats: int
     seed: int
 
-    def of(self, series: Series, samples_per_step: int) -> tuple[list[list[Stretch]], Array | None]:
+    def of(self, series: Series[SeriesMeta], samples_per_step: int) -> tuple[list[list[Span]], Array | None]:
         """Split a series.
 
         Returns
         -------
-        splits : one or several, each of three stretches of steps
-        order : the rows that these stretches count, where rows have to be copied into another order; or None
+        splits : one or several, each of three spans of steps
+        order : the rows that these spans count, where rows have to be copied into another order; or None
 
         Raises
         ------
@@ -43,23 +45,23 @@ class Split:
             Where the series cannot be split so.
         """
         if self.kind in ("failures", "contiguous"):
-            failures = series.meta["failures"] if self.kind == "failures" else []
+            failures = series.meta.failures if self.kind == "failures" else []
             return [in_time(len(series.signal), failures, samples_per_step, self.fractions)], None
         if self.kind == "given":
-            if "parts" not in series.meta:
+            if series.meta.parts is None:
                 raise ValueError("window.split is given, but the data set fixes no parts")
-            return [[tuple(series.meta["parts"][name]) for name in PARTS]], None
+            return [[series.meta.parts[name] for name in PARTS]], None
         if series.group is None:
             raise ValueError(f"window.split is {self.kind}, but the rows have no groups")
-        rows = stretches(np.asarray(series.group))
+        rows = group_spans(np.asarray(series.group))
         if self.kind == "each_group":
             return [_shifted(begin, in_time(end - begin, [], 1, self.fractions)) for begin, end in rows.tolist()], None
         splits = [
             [np.concatenate([np.arange(*rows[g]) for g in part]) for part in split] for split in self._groups(rows)
         ]
         ends = np.cumsum([0, *(len(part) for split in splits for part in split)]).tolist()
-        found = [[(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)] for i in range(len(splits))]
-        return found, np.concatenate([part for split in splits for part in split])
+        limits = [[(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)] for i in range(len(splits))]
+        return limits, np.concatenate([part for split in splits for part in split])
 
     def _groups(self, rows: Array) -> list[list[Array]]:
         """Numbers of the groups of train, validation and test, for each split."""
@@ -67,30 +69,30 @@ class Split:
         if self.kind == "groups":
             # the test part is that of scikit-learn's train_test_split with the same seed
             order = np.random.RandomState(self.seed).permutation(groups)
-            judges = int(np.ceil(round((1 - sum(self.fractions)) * groups, 9)))
-            return [_three(order[judges:], order[:judges], train_share)]
+            n_test = int(np.ceil(round((1 - sum(self.fractions)) * groups, 9)))
+            return [_train_validation_test(order[n_test:], order[:n_test], train_share)]
         if groups < self.folds:
             raise ValueError(f"window.folds is {self.folds}, but there are only {groups} groups")
         splits = []
         for repeat in range(self.repeats):
             order = np.random.default_rng([self.seed, repeat]).permutation(groups)
             for test in np.array_split(order, self.folds):
-                splits.append(_three(order[~np.isin(order, test)], test, train_share))
+                splits.append(_train_validation_test(order[~np.isin(order, test)], test, train_share))
         return splits
 
 
-def _shifted(by: int, parts: list[Stretch]) -> list[Stretch]:
+def _shifted(by: int, parts: list[Span]) -> list[Span]:
     return [(by + begin, by + end) for begin, end in parts]
 
 
-def _three(others: Array, test: Array, train_share: float) -> list[Array]:
-    train = min(len(others) - 1, round(len(others) * train_share))
+def _train_validation_test(rest: Array, test: Array, train_share: float) -> list[Array]:
+    train = min(len(rest) - 1, round(len(rest) * train_share))
     if train < 1 or not len(test):
-        raise ValueError(f"{len(others) + len(test)} groups are too few for three parts")
-    return [others[len(others) - train :], others[: len(others) - train], test]
+        raise ValueError(f"{len(rest) + len(test)} groups are too few for three parts")
+    return [rest[len(rest) - train :], rest[: len(rest) - train], test]
 
 
-def in_time(rows: int, failures: Sequence[int], samples_per_step: int, fractions: tuple[float, float]) -> list[Stretch]:
+def in_time(rows: int, failures: Sequence[int], samples_per_step: int, fractions: tuple[float, float]) -> list[Span]:
     """Split the steps in time into train, validation and test.
 
     Parameters
@@ -114,29 +116,29 @@ def in_time(rows: int, failures: Sequence[int], samples_per_step: int, fractions
     return [(-(-cuts[i] // samples_per_step), cuts[i + 1] // samples_per_step) for i in range(3)]
 
 
-def stretches(group: Array) -> Array:
-    """Rows of each group: (G, 2) begin and end.
+def group_spans(group: Array) -> Array:
+    """Return the rows of each group: (G, 2) begin and end.
 
     Raises
     ------
     ValueError
-        Where the rows of a group do not stand together.
+        Where the rows of a group are not contiguous.
     """
     rows = runs(group)
     numbers, times = np.unique(group[rows[:, 0]], return_counts=True)
     if times.max() > 1:
-        raise ValueError(f"group {numbers[times > 1][0]} stands in several places, expected its rows together")
+        raise ValueError(f"group {numbers[times > 1][0]} appears in several places; rows of a group must be contiguous")
     return rows
 
 
 def runs(group: Array) -> Array:
-    """Stretches of rows with the same value: (M, 2) begin and end."""
+    """Return spans of rows with the same value: (M, 2) begin and end."""
     begins = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
     return np.stack([begins, np.r_[begins[1:], len(group)]], axis=1)
 
 
-def within(group: Array | None, begin: int, end: int) -> Array:
-    """Stretches of one group each from `begin` up to `end`: (M, 2)."""
+def spans_in(group: Array | None, begin: int, end: int) -> Array:
+    """Return spans of one group each from `begin` up to `end`: (M, 2)."""
     if group is None or begin >= end:
         return np.array([[begin, end]])
     return begin + runs(np.asarray(group[begin:end]))

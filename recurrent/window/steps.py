@@ -1,14 +1,16 @@
-"""From samples to steps: each step summarises the same number of samples by one or several statistics.
+"""From samples to steps: each step aggregates the same number of samples by one or several statistics.
 
 Legend of shapes: n steps, S samples of a step, D columns (or features) of a step, K targets.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from recurrent.numerics import log, mean
-from recurrent.storage.series import Array, Series
+from recurrent.storage.npy import Array
+from recurrent.storage.series import Series
 
 BLOCK_ROWS = 1 << 20  # samples held at a time
 
@@ -19,7 +21,7 @@ def _std(x_nSD: Array) -> Array:
 
 
 # each turns samples (n, S, D) into features (n, D)
-STATISTICS: dict[str, Callable[[Array], Array]] = {
+AGGREGATES: dict[str, Callable[[Array], Array]] = {
     "none": lambda x_nSD: x_nSD[:, 0],
     "mean": lambda x_nSD: mean(x_nSD, axis=1),
     "std": _std,
@@ -29,7 +31,7 @@ STATISTICS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def summarise(series: Series, samples_per_step: int, statistics: Sequence[str]) -> Iterator[tuple[Array, Array]]:
+def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[str]) -> Iterator[tuple[Array, Array]]:
     """Yield blocks of steps: features (n, D) and the targets (n, K) of each step's last sample.
 
     Samples that do not fill a last step are left out.
@@ -45,7 +47,7 @@ def summarise(series: Series, samples_per_step: int, statistics: Sequence[str]) 
         steps = len(signal) // samples_per_step
         x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
         with np.errstate(divide="ignore", invalid="ignore"):  # refused below, with the row
-            columns = {name: STATISTICS[name](x_nSD) for name in statistics}
+            columns = {name: AGGREGATES[name](x_nSD) for name in statistics}
         for name, values in columns.items():
             if not (finite := np.isfinite(values).all(axis=1)).all():
                 row = first + int(np.argmin(finite)) * samples_per_step

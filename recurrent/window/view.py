@@ -1,15 +1,15 @@
 """What the network reads of a window, and what it learns: values, values relative to the first, or changes.
 
-Legend of shapes: B windows of a batch, T steps of a window, D features of a step, K targets, A answers of a window.
+Legend of shapes: B windows of a batch, T steps of a window, D features of a step, K targets, A outputs of a window.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from recurrent.storage.series import Array
+from recurrent.storage.npy import Array
+from recurrent.window.meta import WindowsMeta
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class View:
     ----------
     relative_to_first : signal and labels are divided by the window's first value, less one
     predict_change : labels count from what is measured at the same step
-    target_columns : for each target the column of the signal that measures the same quantity, or None
+    measured_columns : for each target the column of the signal that measures the same quantity
     features : names of the columns
     """
 
     relative_to_first: bool
     predict_change: bool
-    target_columns: list[Any]
+    measured_columns: Sequence[int]
     features: Sequence[str]
 
     @classmethod
-    def of(cls, meta: Mapping[str, Any]) -> "View":
-        """Read it from the meta.json of windows."""
-        return cls(meta["relative"], meta["difference"], meta["observed"], meta["features"])
+    def of(cls, meta: WindowsMeta) -> "View":
+        """Return the view that the meta.json of windows describes."""
+        return cls(meta.relative_to_first, meta.predict_change, meta.measured_columns, meta.features)
 
     @property
     def depends_on_window(self) -> bool:
@@ -40,31 +40,31 @@ class View:
         return self.relative_to_first or self.predict_change
 
     def transform(
-        self, signal_BTD: Array, first_B: Array, *, every: bool
+        self, signal_BTD: Array, first_B: Array, *, all_steps: bool
     ) -> tuple[Array, Array | float, Array | float]:
-        """Return what the network reads of a signal in its own unit, and the scale and shift of its answers.
+        """Return what the network reads of a signal in its own unit, and the scale and shift of its outputs.
 
-        An answer times scale plus shift is in the target's own unit. `first_B` is the step that each window begins
-        with; `every`: an answer at every step, otherwise one at the last.
+        An output times scale plus shift is in the target's own unit. `first_B` is the step that each window begins
+        with; `all_steps`: an output at each step, otherwise one at the last.
 
         Raises
         ------
         ValueError
-            Where the first value of a window is 0 and window.relative would divide by it.
+            Where the first value of a window is 0 and window.relative_to_first would divide by it.
         """
         scale: Array | float = 1.0
         shift: Array | float = 0.0
         if self.predict_change:
-            shift = (signal_BTD if every else signal_BTD[:, -1:])[..., self.target_columns].astype(np.float64)
+            shift = (signal_BTD if all_steps else signal_BTD[:, -1:])[..., self.measured_columns].astype(np.float64)
         if self.relative_to_first:
             base_B1D = signal_BTD[:, :1].astype(np.float64)
             if not base_B1D.all():
                 window, _, column = np.argwhere(base_B1D == 0)[0].tolist()
                 raise ValueError(
                     f"{self.features[column]} is 0 in step {first_B[window]}, the first of a window, which "
-                    "window.relative divides by; choose other columns or window.relative false"
+                    "window.relative_to_first divides by; choose other columns or window.relative_to_first false"
                 )
             signal_BTD = signal_BTD / base_B1D - 1
-            scale = base_B1D[..., self.target_columns]
+            scale = base_B1D[..., self.measured_columns]
             shift = shift if self.predict_change else scale
         return signal_BTD, scale, shift

@@ -164,7 +164,7 @@ def test_saved_and_loaded_it_predicts_the_same_bits(tmp_path, cell):
     model.save(tmp_path / "new" / "model.safetensors")
     again = Forecaster.load(tmp_path / "new" / "model.safetensors", backend=model.backend)
     assert again.backend == model.backend
-    assert again.architecture == model.architecture
+    assert again.config == model.config
     assert (again.signal_scaler, again.target_scaler) == SCALERS
     assert again.predict(signal).tobytes() == model.predict(signal).tobytes()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["model.safetensors"]
@@ -177,7 +177,7 @@ def test_the_file_is_data_whose_header_tells_the_architecture(tmp_path):
     about = json.loads(header["__metadata__"]["forecaster"])
     expected = {"cell": "manual", "input_size": D, "hidden_size": H, "num_layers": 1, "output_size": 1}
     unused = {"vocabulary": 0, "embedding_size": 0, "dropout": 0.0, "classes": 0}
-    assert about["architecture"] == expected | {"input": "values", "answer": "every"} | unused
+    assert about["config"] == expected | {"input": "values", "readout": "all_steps"} | unused
     assert about["target_scaler"] == {"mean": [30.0], "scale": [10.0]}
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from recurrent.config.schema import Section, Settings, System
 from recurrent.evaluate import baselines
-from recurrent.network.model_file import Architecture
+from recurrent.network.model_file import ForecasterConfig
 from recurrent.sources._contract import NAMES
-from recurrent.window.split import Split
-from recurrent.window.windows import Part
+from recurrent.window.part import Part
+from recurrent.window.split import Splitter
 from recurrent.window.write import write_windows
 
 
@@ -25,7 +25,7 @@ def sections(schema):
 
 OPTIONS = [importlib.import_module(f"recurrent.sources.{name}").Options for name in NAMES]
 SECTIONS = [*dict.fromkeys((*sections(Settings), *sections(System)))]  # each once, in order
-MADE_OF_PARAMS = [*SECTIONS, *OPTIONS, Architecture, Split, Part]
+MADE_OF_PARAMS = [*SECTIONS, *OPTIONS, ForecasterConfig, Splitter, Part]
 MADE_OF_PARAMS += [write_windows, baselines.forecasts]
 
 

@@ -123,7 +123,7 @@ def test_a_value_of_another_type_is_refused_with_its_line(tmp_path, keys, value)
     assert all("expected" in line for line in found)
 
 
-@pytest.mark.parametrize("key", sorted(nodes().keys() - {"ingest.failure_below"}))
+@pytest.mark.parametrize("key", sorted(nodes().keys() - {"ingest.failure_threshold"}))
 def test_a_value_left_out_is_refused_with_its_line(tmp_path, key):
     (found,) = problems(assign(tmp_path, {key: "\n"}))
     assert found.startswith(f"params.yaml:{line_of(key)}: {key}: found None, expected")
@@ -136,7 +136,7 @@ OUT_OF_RANGE = {
     "simulate.sample_rate": ["0", "-2000.0"],
     "ingest.csv": ["''"],
     "ingest.target": ["''"],
-    "ingest.failure_below": ["-0.1"],
+    "ingest.failure_threshold": ["-0.1"],
     "window.samples_per_step": ["0"],
     "window.statistic": ["median", "[]", "[std, std]", "[std, median]"],
     "window.stride": ["0"],
@@ -148,7 +148,7 @@ OUT_OF_RANGE = {
     "model.hidden_size": ["0"],
     "model.num_layers": ["0"],
     "model.dropout": ["-0.1", "1.0"],
-    "model.answer": ["all"],
+    "model.readout": ["all"],
     "train.loss": ["l1"],
     "train.learning_rate": ["0", "-1e-3"],
     "train.learning_rate_decay": ["0", "1.01"],
@@ -180,7 +180,7 @@ def test_a_value_out_of_range_is_refused_with_its_line(tmp_path, key, value):
         ("train.learning_rate_decay", "1", 1.0),
         ("simulate.sample_rate", "2E3", 2000.0),
         ("train.target_delta", "0", 0.0),
-        ("ingest.failure_below", "null", None),
+        ("ingest.failure_threshold", "null", None),
         ("ingest.signal", "acoustic_data", ("acoustic_data",)),
         ("ingest.signal", "[a, b]", ("a", "b")),
         ("window.statistic", "mean", ("mean",)),
@@ -218,7 +218,7 @@ def test_train_and_validation_must_leave_a_test_part(tmp_path, train, validation
 
 NOT_OF_A_RECORDING = {
     "window.split": ["each_group", "groups", "folds", "given"],
-    "window.whole": ["true"],
+    "window.one_window_per_group": ["true"],
     "window.folds": ["5"],
     "window.repeats": ["2"],
     "window.seed": ["1"],
@@ -261,6 +261,6 @@ def test_an_absent_file_is_named(tmp_path):
 
 def test_every_name_that_is_allowed_can_be_computed_and_the_other_way_round():
     losses = get_type_hints(schema.Train)["loss"]
-    assert set(get_args(schema.Statistic)) == set(steps.STATISTICS)
+    assert set(get_args(schema.Statistic)) == set(steps.AGGREGATES)
     assert set(get_args(losses)) == {*training.LOSSES, "cross_entropy"}
     assert set(CELLS) == {path.stem for path in (ROOT / "recurrent" / "cells").glob("[!_]*.py")}

@@ -6,16 +6,22 @@ from seeds import rng
 from small_windows import cut, with_rows, write_series
 
 from recurrent.evaluate import baselines
-from recurrent.evaluate.baselines import forecasts
+from recurrent.evaluate.truth import truth_of
 
 SIGNAL = np.array([5.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8, 3, 2, 7])
 TEST = 24  # rows 24 to 29
 
 
+def forecasts(windows, **options):
+    """Every baseline that applies, of the test part."""
+    options = {"ridge_penalties": (1.0,), "moving_average": 3} | options
+    return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, **options)
+
+
 def series_of(folder, horizon, **meta):
     # two columns, of which the second is learnt
     both = np.c_[SIGNAL + 100, SIGNAL]
-    series = write_series(folder, both, SIGNAL, observed=[1], **meta)
+    series = write_series(folder, both, SIGNAL, target_columns=(1,), **meta)
     return cut(folder, series, horizon=horizon, **{"seq_len": 3})
 
 
@@ -24,43 +30,43 @@ def ends(horizon):
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3])
-def test_persistence_linear_and_moving_mean_by_hand(tmp_path, horizon):
+def test_persistence_drift_and_moving_average_by_hand(tmp_path, horizon):
     windows = series_of(tmp_path, horizon)
     assert windows.labels("test")[:, 0].tolist() == [SIGNAL[end + horizon] for end in ends(horizon)]
-    found = forecasts(windows, "test", ridge_penalties=(1.0,), moving_average=2)
+    found = forecasts(windows, moving_average=2)
     assert found["persistence"][:, 0].tolist() == [SIGNAL[end] for end in ends(horizon)]
     expected = [SIGNAL[end] + horizon * (SIGNAL[end] - SIGNAL[end - 1]) for end in ends(horizon)]
-    assert found["linear"][:, 0].tolist() == expected
-    assert found["mean_of_2"][:, 0].tolist() == [(SIGNAL[end] + SIGNAL[end - 1]) / 2 for end in ends(horizon)]
+    assert found["drift"][:, 0].tolist() == expected
+    assert found["moving_average"][:, 0].tolist() == [(SIGNAL[end] + SIGNAL[end - 1]) / 2 for end in ends(horizon)]
     # no window has more than three steps
     expected = [SIGNAL[end - 2 : end + 1].mean() for end in ends(horizon)]
     np.testing.assert_allclose(baselines.moving(windows, "test", 10)[:, 0], expected)
 
 
 @pytest.mark.parametrize(("horizon", "back"), [(0, 2), (1, 2), (2, 2), (3, 4)])
-def test_season_is_the_same_phase_of_the_last_whole_season_that_is_known(tmp_path, horizon, back):
+def test_seasonal_naive_is_the_same_phase_of_the_last_complete_season_that_is_known(tmp_path, horizon, back):
     windows = series_of(tmp_path, horizon, season=2)
     expected = [SIGNAL[end + horizon - back] for end in ends(horizon)]
-    assert forecasts(windows, "test", ridge_penalties=(1.0,), moving_average=3)["season"][:, 0].tolist() == expected
+    assert forecasts(windows)["seasonal_naive"][:, 0].tolist() == expected
 
 
 def test_only_those_that_apply(tmp_path):
-    assert [*forecasts(series_of(tmp_path, 0), "test", ridge_penalties=(1.0,), moving_average=3)] == [
+    assert [*forecasts(series_of(tmp_path, 0))] == [
         "median",
         "persistence",
-        "mean_of_3",
+        "moving_average",
         "ridge",
     ]
-    found = forecasts(series_of(tmp_path, 1, season=4), "test", ridge_penalties=(1.0,), moving_average=5)
-    assert [*found] == ["median", "persistence", "linear", "season", "mean_of_5", "ridge"]
+    found = forecasts(series_of(tmp_path, 1, season=4), moving_average=5)
+    assert [*found] == ["median", "persistence", "drift", "seasonal_naive", "moving_average", "ridge"]
     assert {forecast.shape for forecast in found.values()} == {(3, 1)}
 
 
-@pytest.mark.parametrize("view", [{}, {"relative": True}, {"difference": True}])
+@pytest.mark.parametrize("view", [{}, {"relative_to_first": True}, {"predict_change": True}])
 def test_ridge_learns_what_the_network_does_and_answers_in_the_targets_unit(tmp_path, view):
     """X doubles every step: each view of it is linear in what is read."""
     signal = 1.5 ** np.arange(30.0)
-    series = write_series(tmp_path, signal, signal, observed=[0])
+    series = write_series(tmp_path, signal, signal, target_columns=(0,))
     windows = cut(tmp_path, series, horizon=1, **view)
     np.testing.assert_allclose(baselines.ridge(windows, "test", penalties=(1e-12,)), windows.labels("test"), rtol=1e-3)
 
@@ -71,26 +77,25 @@ LENGTHS = [5, 2, 4, 2, 5, 2, 6, 2, 4, 5, 2, 4]
 def test_short_groups_use_no_rows_of_their_neighbours(tmp_path):
     group = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
     values = rng(0).integers(1, 99, len(group)).astype(float)
-    series = write_series(tmp_path, values, values, observed=[0], group=group)
-    knobs = {"split": "groups", "whole": True, "seq_len": 9, "batch_size": 1, "horizon": 1}
-    windows = cut(tmp_path, series, fractions=(0.3, 0.2), **knobs)
-    found = forecasts(windows, "test", ridge_penalties=(1.0,), moving_average=3)
+    series = write_series(tmp_path, values, values, target_columns=(0,), group=group)
+    params = {"split": "groups", "one_window_per_group": True, "seq_len": 9, "batch_size": 1, "horizon": 1}
+    windows = cut(tmp_path, series, fractions=(0.3, 0.2), **params)
+    found = forecasts(windows)
     assert "ridge" not in found  # windows of several lengths have no common columns
-    own = [windows.steps.signal[begin : end - 1, 0] for begin, end in windows.parts["test"].stretches]
+    own = [windows.steps.signal[begin : end - 1, 0] for begin, end in windows.parts["test"].group_spans]
     assert {1, 4} <= {*map(len, own)}
-    assert found["mean_of_3"][:, 0].tolist() == pytest.approx([rows[-3:].mean() for rows in own])
+    assert found["moving_average"][:, 0].tolist() == pytest.approx([rows[-3:].mean() for rows in own])
     expected = [rows[-1] if len(rows) == 1 else 2 * rows[-1] - rows[-2] for rows in own]
-    assert found["linear"][:, 0].tolist() == expected
+    assert found["drift"][:, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_none_looks_ahead(tmp_path, horizon):
     """Everything after a window's end is changed: its forecasts stay."""
     windows = series_of(tmp_path, horizon, season=2)
-    knobs = {"ridge_penalties": (1.0,), "moving_average": 3}
-    usual = forecasts(windows, "test", **knobs)
+    usual = forecasts(windows)
     for number, end in enumerate(ends(horizon)):
-        changed = forecasts(with_rows(windows, slice(end + 1, None), 1e3), "test", **knobs)
+        changed = forecasts(with_rows(windows, slice(end + 1, None), 1e3))
         for name, forecast in usual.items():
             assert changed[name][number].tolist() == forecast[number].tolist(), name
 
@@ -100,38 +105,37 @@ def reviews(folder):
     random, classes = rng(0), np.arange(60) % 3 > 0
     texts = [[1] * random.integers(0, 3) + [3 if yes else 2] * random.integers(1, 4) for yes in classes]
     group = np.repeat(np.arange(60), [len(text) for text in texts])
-    meta = {"vocabulary": ["<padding>", "film", "bad", "good"], "classes": ["no", "yes"]}
+    meta = {"vocabulary": ("<padding>", "film", "bad", "good"), "classes": ("no", "yes")}
     series = write_series(folder, np.concatenate(texts), classes[group].astype(int), group=group, **meta)
-    return cut(folder, series, split="groups", whole=True, seq_len=9, fractions=(0.5, 0.25))
+    return cut(folder, series, split="groups", one_window_per_group=True, seq_len=9, fractions=(0.5, 0.25))
 
 
-def test_majority_is_the_shares_of_train(tmp_path):
+def test_class_prior_is_the_shares_of_train(tmp_path):
     windows = reviews(tmp_path)
     train = windows.labels("train")[:, 0]
     assert 0 < train.mean() < 1
     expected = [[(train == 0).mean(), (train == 1).mean()]] * windows.parts["test"].windows
-    assert baselines.majority(windows, "test").tolist() == expected
+    assert baselines.class_prior(windows, "test").tolist() == expected
     other = with_rows(windows, slice(windows.parts["test"].begin, None), 0)
-    assert baselines.majority(other, "test").tolist() == expected
+    assert baselines.class_prior(other, "test").tolist() == expected
 
 
-def test_word_counts_is_logistic_regression_on_the_counts_of_words(tmp_path):
+def test_bag_of_words_is_logistic_regression_on_the_counts_of_words(tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     windows = reviews(tmp_path)
-    found = forecasts(windows, "test", ridge_penalties=(1.0,), moving_average=3)
-    assert [*found] == ["majority", "word_counts"]
+    found = forecasts(windows)
+    assert [*found] == ["class_prior", "bag_of_words"]
     counts, labels = {}, {}
     for name, part in windows.parts.items():
-        texts = [windows.steps.signal[begin:end, 0] for begin, end in part.stretches]
+        texts = [windows.steps.signal[begin:end, 0] for begin, end in part.group_spans]
         counts[name] = np.array([[(text == word).sum() for word in range(4)] for text in texts])
         labels[name] = windows.labels(name)[:, 0].astype(int)
     models = [
-        LogisticRegression(C=c, max_iter=1000).fit(counts["train"], labels["train"])
-        for c in baselines.INVERSE_PENALTIES
+        LogisticRegression(C=c, max_iter=1000).fit(counts["train"], labels["train"]) for c in baselines.LOGISTIC_C
     ]
     given = [m.predict_proba(counts["validation"])[np.arange(len(labels["validation"])), labels["validation"]]
              for m in models]  # fmt: skip
     best = models[int(np.argmax([np.log(p).mean() for p in given]))]
-    np.testing.assert_allclose(found["word_counts"], best.predict_proba(counts["test"]), atol=1e-6)
-    assert (found["word_counts"].argmax(axis=1) == labels["test"]).mean() > 0.9
+    np.testing.assert_allclose(found["bag_of_words"], best.predict_proba(counts["test"]), atol=1e-6)
+    assert (found["bag_of_words"].argmax(axis=1) == labels["test"]).mean() > 0.9

@@ -24,7 +24,7 @@ def path():
 
 def make(folder, *, order=(0, 1), **knobs):
     rows = path()
-    series = write_series(folder, rows, rows[:, order], observed=list(order), target_names=[f"t{i}" for i in order])
+    series = write_series(folder, rows, rows[:, order], target_columns=order, target_names=[f"t{i}" for i in order])
     return cut(folder, series, horizon=1, **knobs)
 
 
@@ -40,12 +40,12 @@ def exact_change(signal_BTD, lengths):
 
 def test_an_exact_model_runs_exactly(tmp_path):
     windows = make(tmp_path)  # the test part is rows 48 to 59
-    runs = free_running.short(windows, [exact], 4)
+    runs = free_running.short_runs(windows, [exact], 4)
     assert runs.start.tolist() == [51, 55]
     np.testing.assert_allclose(runs.predicted, path()[runs.start[:, None] + np.arange(4)], rtol=1e-12)
     assert runs.actual.tolist() == path()[runs.start[:, None] + np.arange(4)].tolist()
     assert runs.persistence.tolist() == [[path()[start - 1].tolist()] * 4 for start in (51, 55)]
-    long = free_running.whole(windows, [exact])
+    long = free_running.single_run(windows, [exact])
     assert long.start.tolist() == [51] and long.predicted.shape == (1, 9, 2)
     np.testing.assert_allclose(long.predicted[0], path()[51:], rtol=1e-12)
     off = runs.persistence - runs.actual
@@ -56,7 +56,7 @@ def test_an_exact_model_runs_exactly(tmp_path):
 
 def test_the_mean_of_several_networks_is_fed_back(tmp_path):
     models = [lambda x, n, by=by: move(x) + by for by in (1.0, -1.0)]
-    runs = free_running.short(make(tmp_path), models, 4)
+    runs = free_running.short_runs(make(tmp_path), models, 4)
     np.testing.assert_allclose(runs.predicted, runs.actual, rtol=1e-12)
 
 
@@ -65,13 +65,13 @@ def test_targets_in_another_order_than_the_columns_are_refused(tmp_path):
     assert free_running.possible(windows)
     (tmp_path / "other").mkdir()
     with pytest.raises(ValueError, match="forecasts all columns it reads one step ahead"):
-        free_running.short(make(tmp_path / "other", order=(1, 0)), [exact], 4)
+        free_running.short_runs(make(tmp_path / "other", order=(1, 0)), [exact], 4)
 
 
 @pytest.mark.parametrize("relative", [False, True])
 def test_views_are_made_anew_in_each_step(tmp_path, relative):
     """The base of a relative window moves along with the window; a fixed one would miss by far."""
-    windows = make(tmp_path, relative=relative, difference=True, seq_len=3)
+    windows = make(tmp_path, relative_to_first=relative, predict_change=True, seq_len=3)
     bases = []
 
     def model(signal_BTD, lengths):
@@ -84,20 +84,20 @@ def test_views_are_made_anew_in_each_step(tmp_path, relative):
         return exact_change(plain, lengths) / base_B1D
 
     truth = [path()[start - 3 :] for start in (51, 55)]
-    runs = free_running.short(windows, [model], 4)
+    runs = free_running.short_runs(windows, [model], 4)
     np.testing.assert_allclose(runs.predicted, runs.actual, rtol=1e-10)
     assert len(bases) == (4 if relative else 0)
 
 
-@pytest.mark.parametrize("knobs", [{}, {"difference": True}])
+@pytest.mark.parametrize("knobs", [{}, {"predict_change": True}])
 def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, knobs):
     windows = make(tmp_path, **knobs)
     model = (lambda x, n: exact_change(x, n) + 0.1) if knobs else (lambda x, n: exact(x, n) + 0.1)
-    usual = free_running.short(windows, [model], 4), free_running.whole(windows, [model])
+    usual = free_running.short_runs(windows, [model], 4), free_running.single_run(windows, [model])
     # in the first run, every row from its start on is another; in the second, those from 55 on
     for number, start in enumerate((51, 55)):
         other = with_rows(windows, slice(start, None), -1e6)
-        runs, long = free_running.short(other, [model], 4), free_running.whole(other, [model])
+        runs, long = free_running.short_runs(other, [model], 4), free_running.single_run(other, [model])
         assert runs.predicted[number].tolist() == usual[0].predicted[number].tolist()
         assert long.predicted.tolist() == usual[1].predicted.tolist()
         assert (runs.actual[number] == -1e6).all()
@@ -106,21 +106,21 @@ def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, knobs):
 
 def test_where_it_cannot_run_it_says_why(tmp_path):
     with pytest.raises(ValueError, match="evaluate.free_running is 10: the test part is too short"):
-        free_running.short(make(tmp_path), [exact], 10)
+        free_running.short_runs(make(tmp_path), [exact], 10)
     (tmp_path / "far").mkdir()
-    far = cut(tmp_path / "far", write_series(tmp_path / "far", np.arange(30), observed=[0]), horizon=2)
-    with pytest.raises(ValueError, match=r"columns \['none of c0'\], target \['t'\], horizon 2"):
-        free_running.short(far, [exact], 2)
+    far = cut(tmp_path / "far", write_series(tmp_path / "far", np.arange(30), target_columns=(0,)), horizon=2)
+    with pytest.raises(ValueError, match=r"columns none of c0, target t, horizon 2"):
+        free_running.short_runs(far, [exact], 2)
 
 
 def test_tables_hold_every_run(tmp_path):
     windows = make(tmp_path)
-    runs, long = free_running.short(windows, [exact], 4), free_running.whole(windows, [exact])
+    runs, long = free_running.short_runs(windows, [exact], 4), free_running.single_run(windows, [exact])
     tables = free_running.tables(runs, long, windows)
-    assert list(tables) == ["free_running", "horizon", "whole"]
+    assert list(tables) == ["free_running", "horizon", "single_run"]
     assert tables["free_running"]["run"].tolist() == [0] * 4 + [1] * 4
     assert tables["free_running"]["time"].tolist() == [*range(51, 59)]
     assert tables["free_running"]["actual_t1"].tolist() == path()[51:59, 1].tolist()
     assert tables["horizon"]["step"].tolist() == [1, 2, 3, 4]
     assert tables["horizon"]["persistence"].tolist() == runs.by_step(runs.persistence).tolist()
-    assert tables["whole"]["time"].tolist() == [*range(51, 60)]
+    assert tables["single_run"]["time"].tolist() == [*range(51, 60)]

@@ -9,9 +9,11 @@ from small_windows import cut as cut_series
 from small_windows import with_rows, write_series
 
 from recurrent.evaluate import baselines, metrics, prediction_tables, scoring
+from recurrent.evaluate.report import report, summary_text
+from recurrent.evaluate.truth import Quantities, truth_of
 from recurrent.network.scaler import Scaler
-from recurrent.train.trainer import fit_scalers
-from recurrent.window.split import PARTS
+from recurrent.train.setup import fit_scalers
+from recurrent.window.meta import PARTS
 from recurrent.window.windows import Windows
 
 ACTUAL, PREDICTED = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 3.0])
@@ -22,7 +24,7 @@ CYCLES = (5, 6, 8, 4, 7)
 def cut(folder, signal, target, *, cycles=(), **knobs) -> Windows:
     """Windows over a recording; with `cycles`, it is a countdown that is split at its failures."""
     failures = np.cumsum(cycles).tolist()[:-1]
-    series = write_series(folder, signal, target, countdown=bool(cycles), failures=failures)
+    series = write_series(folder, signal, target, countdown=bool(cycles), failures=tuple(failures))
     usual = {"seq_len": 1, "batch_size": 4, "split": "failures" if cycles else "contiguous"}
     return cut_series(folder, series, **usual | knobs)
 
@@ -31,6 +33,12 @@ def countdown(folder, cycles, **knobs) -> Windows:
     """One sample a second, which begin at a failure: 5 4 3 2 1 6 5 4 ..."""
     target = np.concatenate([np.arange(cycle, 0, -1) for cycle in cycles])
     return cut(folder, np.zeros(len(target)), target, cycles=cycles, **knobs)
+
+
+def forecasts(windows, **options):
+    """Every baseline that applies, of the test part."""
+    options = {"ridge_penalties": (1.0,), "moving_average": 3} | options
+    return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, **options)
 
 
 def with_labels(windows, part, value) -> Windows:
@@ -186,23 +194,26 @@ def test_ridge_takes_the_penalty_that_is_best_on_validation(tmp_path, flat, chos
 
 
 def test_the_clock_runs_only_where_there_are_failures(tmp_path):
-    assert list(baselines.forecasts(linear(tmp_path), "test", ridge_penalties=(1.0,), moving_average=3)) == [
+    assert list(forecasts(linear(tmp_path))) == [
         "median",
         "ridge",
     ]
-    quake = baselines.forecasts(countdown(tmp_path, CYCLES), "test", ridge_penalties=(1.0,), moving_average=3)
+    quake = forecasts(countdown(tmp_path, CYCLES))
     assert list(quake) == ["median", "clock", "ridge"] and {len(forecast) for forecast in quake.values()} == {7}
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 30])
 def test_padding_is_never_scored(tmp_path, batch_size):
     windows = cut(tmp_path, np.arange(60) % 11, np.arange(60) % 7 + 1.0, seq_len=3, batch_size=batch_size)
-    batch = windows.cut("test", np.arange(10))  # 12 steps
+    batch = windows.gather("test", np.arange(10))  # 12 steps
     target, answers = batch.labels, batch.signal.cumsum(axis=1) / 2
-    predicted, scores = scoring.predict(windows, "test", [lambda signal_BTD, _: signal_BTD.cumsum(axis=1) / 2])
+    predictor = [lambda signal_BTD, _: signal_BTD.cumsum(axis=1) / 2]
+    predicted, scores = scoring.forecast(windows, "test", predictor)
     assert predicted.tolist() == answers[:, -1].tolist()
     every_step = metrics.mean_delta(target, answers)
-    assert scores == metrics.score(target[:, -1], predicted) | {"mean_delta_all_steps": pytest.approx(every_step)}
+    assert scores == {"mean_delta_all_steps": pytest.approx(every_step)}
+    result = scoring.evaluate_split(windows, predictor, ridge_penalties=(1.0,), moving_average=3)
+    assert result.scores["test"] == metrics.score(target[:, -1], predicted) | scores
 
 
 def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
@@ -210,12 +221,12 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     scores = {part: {"mae": 0.5, "mean_delta": 0.1} for part in PARTS}
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
-    result = scoring.report([scoring.Judged(windows, scores, network, forecasts)])
-    assert result.keys() == {*PARTS, "baselines", "skill", "less_error_than_best_baseline", "counts"}
+    result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts)])
+    assert result.keys() == {*PARTS, "baselines", "skill", "mae_gain_ci95", "counts"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
-    assert result["less_error_than_best_baseline"] == {"low": 0.5, "high": 0.5}  # the clock is off by 1 everywhere
+    assert result["mae_gain_ci95"] == {"low": 0.5, "high": 0.5}  # the clock is off by 1 everywhere
     assert result["counts"] == {"train_windows": 19, "validation_windows": 4, "test_windows": 7, "test_cycles": 1}
 
 
@@ -223,7 +234,10 @@ def test_a_perfect_baseline_leaves_no_skill(tmp_path):
     windows = countdown(tmp_path, CYCLES)
     scores = {part: {"mae": 0.0} for part in PARTS}
     actual = windows.labels("test")
-    assert scoring.report([scoring.Judged(windows, scores, actual, {"clock": actual})])["skill"] == 0
+    assert (
+        report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, actual, {"clock": actual})])["skill"]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,17 +245,17 @@ def test_a_perfect_baseline_leaves_no_skill(tmp_path):
     [
         (1.0, 0.9, 2.0, 0.5, 0.9, "The network's error is 50% below that of the best baseline, 'clock'."),
         (2.5, 0.9, 2.0, -0.25, -0.6, "No skill: the baseline 'clock' is better"),
-        (1.9, 0.9, 2.0, 0.05, -0.1, "No skill beyond 'clock' that is sure: the difference may be chance"),
-        (1.9, 0.9, 2.0, 0.05, 0.0, "No skill beyond 'clock' that is sure: the difference may be chance"),
-        (3.9, 0.9, 5.0, 0.025, -0.1, "A constant is as good here: the network has learnt nothing of use."),
-        (1.0, 0.0, 2.0, 0.5, 0.9, "A constant is as good here: the network has learnt nothing of use."),
+        (1.9, 0.9, 2.0, 0.05, -0.1, "Not significantly better than 'clock': the difference may be chance"),
+        (1.9, 0.9, 2.0, 0.05, 0.0, "Not significantly better than 'clock': the difference may be chance"),
+        (3.9, 0.9, 5.0, 0.025, -0.1, "A constant is as good here: the network is no better than it."),
+        (1.0, 0.0, 2.0, 0.5, 0.9, "A constant is as good here: the network is no better than it."),
     ],
 )
-def test_the_verdict_hides_no_defeat(mae, r2, clock, skill, low, words):
+def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, words):
     others = {"median": {"mae": 4.0, "mean_delta": 0.4}, "clock": {"mae": clock, "mean_delta": 0.2}}
     result = {"test": {"mae": mae, "mean_delta": 0.1, "r2": r2}, "baselines": others, "skill": skill}
     interval = {"low": low, "high": 1.25}
-    *table, last = scoring.verdict(result | {"less_error_than_best_baseline": interval}).splitlines()
-    sure = f" (95 % interval of the gain in mae: {low:.3g} to 1.25)."
-    assert last == words + sure * words.startswith("No skill")
+    *table, last = summary_text(result | {"mae_gain_ci95": interval}, Quantities).splitlines()
+    gain = f" (95 % interval of the gain in mae: {low:.3g} to 1.25)."
+    assert last == words + gain * words.startswith("No")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]

@@ -5,9 +5,11 @@ import pytest
 from seeds import rng
 from small_windows import cut, write_series
 
-from recurrent.evaluate import metrics, prediction_tables, scoring
-from recurrent.evaluate.scoring import Judged
-from recurrent.window.split import PARTS
+from recurrent.evaluate import metrics, prediction_tables
+from recurrent.evaluate.report import report, summary_text
+from recurrent.evaluate.scoring import SplitResult
+from recurrent.evaluate.truth import Classes, truth_of
+from recurrent.window.meta import PARTS
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])
 CLASSES = np.array([0.0, 1.0, 1.0, 0.0])
@@ -62,8 +64,8 @@ def test_neighbours_that_depend_on_each_other_need_blocks():
 def prices(folder, **knobs):
     """Test labels 5 3 3 8 8, one step after 4 5 3 3 8."""
     signal = np.r_[[1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0], [2.0, 1.0, 2.0], [4.0, 5.0, 3.0, 3.0, 8.0, 8.0]]
-    parts = {"train": [0, 9], "validation": [9, 12], "test": [12, 18]}
-    series = write_series(folder, signal, signal, observed=[0], parts=parts)
+    parts = {"train": (0, 9), "validation": (9, 12), "test": (12, 18)}
+    series = write_series(folder, signal, signal, target_columns=(0,), parts=parts)
     return cut(folder, series, split="given", **{"seq_len": 1, "horizon": 1} | knobs)
 
 
@@ -72,69 +74,73 @@ def test_direction_counts_the_moves_that_were_forecast_to_go_their_way(tmp_path)
     assert windows.labels("test")[:, 0].tolist() == [5, 3, 3, 8, 8]
     # moves: up, down, none, up, none; forecast: up, up, (down), no move, (up)
     forecast = np.array([[4.5], [5.5], [2.0], [3.0], [9.0]])
-    assert scoring.score(windows, "test", forecast)["direction"] == pytest.approx(1 / 3)
-    assert scoring.score(windows, "test", windows.labels("test"))["direction"] == 1
+    assert truth_of(windows, "test").score(forecast)["direction"] == pytest.approx(1 / 3)
+    assert truth_of(windows, "test").score(windows.labels("test"))["direction"] == 1
 
 
 def test_direction_is_asked_only_of_what_lies_ahead(tmp_path):
     windows = prices(tmp_path, horizon=0)
-    assert "direction" not in scoring.score(windows, "test", windows.labels("test"))
+    assert "direction" not in truth_of(windows, "test").score(windows.labels("test"))
     (tmp_path / "unseen").mkdir()
     unseen = cut(tmp_path / "unseen", write_series(tmp_path / "unseen", np.arange(30)), horizon=1)
-    assert set(scoring.score(unseen, "test", unseen.labels("test"))) == {"mean_delta", "mae", "mse", "rmse", "r2"}
+    assert set(truth_of(unseen, "test").score(unseen.labels("test"))) == {"mean_delta", "mae", "mse", "rmse", "r2"}
 
 
 def test_normalised_mse_is_over_the_spread_of_trains_labels(tmp_path):
     windows = prices(tmp_path)
     off = np.array([[1.0], [0.0], [-2.0], [0.0], [0.0]])
-    scores = scoring.score(windows, "test", windows.labels("test") + off)
+    scores = truth_of(windows, "test").score(windows.labels("test") + off)
     assert windows.labels("train").std() == 1  # 3 1 3 1 3 1 3 1
     assert scores["normalised_mse"] == pytest.approx(5 / 5) and scores["mse"] == pytest.approx(1)
 
 
 def test_normalised_mse_of_relative_windows_is_over_their_first_values(tmp_path):
-    windows = prices(tmp_path, relative=True, seq_len=2)
+    windows = prices(tmp_path, relative_to_first=True, seq_len=2)
     off = np.array([[1.0], [0.0], [-6.0], [6.0]])
-    scores = scoring.score(windows, "test", windows.labels("test") + off)
+    scores = truth_of(windows, "test").score(windows.labels("test") + off)
     assert scores["normalised_mse"] == pytest.approx(((1 / 4) ** 2 + (6 / 3) ** 2 + (6 / 3) ** 2) / 4)
 
 
-def judged(windows, off, others_off) -> Judged:
+def result_of(windows, off, others_off) -> SplitResult:
     actual = windows.labels("test")
     forecast = actual + np.reshape(off, (-1, 1))
     scores = {part: metrics.score(actual, forecast) for part in PARTS}
-    return Judged(windows, scores, forecast, {"other": actual + np.reshape(others_off, (-1, 1))})
+    return SplitResult(
+        windows, truth_of(windows, "test"), scores, forecast, {"other": actual + np.reshape(others_off, (-1, 1))}
+    )
 
 
 def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_steps(tmp_path):
     windows = cut(tmp_path, write_series(tmp_path, np.arange(200)), stride=2, seq_len=5)
     random = rng(0)
     ours, theirs = random.normal(size=18), 2 * random.normal(size=18)
-    result = scoring.report([judged(windows, ours, theirs)])
+    result = report([result_of(windows, ours, theirs)])
     low, high = metrics.block_bootstrap(np.abs(theirs) - np.abs(ours), 3)  # 5 steps, 2 from one to the next
-    assert result["less_error_than_best_baseline"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    assert result["mae_gain_ci95"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["skill"] == pytest.approx(1 - np.abs(ours).mean() / np.abs(theirs).mean())
 
 
 def test_of_several_splits_scores_are_means_and_a_split_is_one_value(tmp_path):
     group = np.repeat(np.arange(12), 4)
     series = write_series(tmp_path, np.arange(48), group=group)
-    windows = cut(tmp_path, series, split="folds", folds=3, whole=True, seq_len=4, horizon=0, fractions=(0.5, 0.25))
+    windows = cut(
+        tmp_path, series, split="folds", folds=3, one_window_per_group=True, seq_len=4, horizon=0, fractions=(0.5, 0.25)
+    )
     offs, others = (1.0, 2.0, 6.0), (2.0, 4.0, 5.0)
-    parts = [judged(one, [a] * 4, [b] * 4) for one, a, b in zip(windows.splits, offs, others, strict=True)]
-    result = scoring.report(parts)
+    parts = [result_of(one, [a] * 4, [b] * 4) for one, a, b in zip(windows.splits, offs, others, strict=True)]
+    result = report(parts)
     assert result["test"]["mae"] == 3 and result["baselines"]["other"]["mae"] == pytest.approx(11 / 3)
     assert result["spread"]["mae"] == pytest.approx(np.std(offs, ddof=1))
     assert result["counts"] == {"train_windows": 5, "validation_windows": 3, "test_windows": 4, "splits": 3}
     low, high = metrics.block_bootstrap(np.array([1.0, 2.0, -1.0]), 1)
-    assert result["less_error_than_best_baseline"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    assert result["mae_gain_ci95"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
 
 
 def reviews(folder):
     group, classes = np.repeat(np.arange(16), 2), np.repeat(np.arange(16) % 2, 2)
-    meta = {"vocabulary": ["a", "b", "c"], "classes": ["no", "yes"]}
+    meta = {"vocabulary": ("a", "b", "c"), "classes": ("no", "yes")}
     series = write_series(folder, np.arange(32) % 3, classes, group=group, **meta)
-    return cut(folder, series, split="groups", whole=True, seq_len=2, fractions=(0.5, 0.25))
+    return cut(folder, series, split="groups", one_window_per_group=True, seq_len=2, fractions=(0.5, 0.25))
 
 
 def test_of_classes_the_gain_is_in_log_loss(tmp_path):
@@ -143,47 +149,50 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     right, given = np.arange(2) == actual[:, None], np.array([[0.8], [0.6], [0.9], [0.7]])
     ours, theirs = np.where(right, given, 1 - given), np.full((4, 2), 0.5)
     scores = {part: metrics.score_classes(actual, ours) for part in PARTS}
-    result = scoring.report([Judged(windows, scores, ours, {"majority": theirs})])
+    truth = truth_of(windows, "test")
+    result = report([SplitResult(windows, truth, scores, ours, {"class_prior": theirs})])
     low, high = metrics.block_bootstrap(np.log(np.array([0.8, 0.6, 0.9, 0.7]) / 0.5), 1)
-    assert result["less_error_than_best_baseline"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    assert result["log_loss_gain_ci95"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["skill"] == pytest.approx(1 - scores["test"]["log_loss"] / np.log(2))
-    assert scoring.verdict(result).splitlines()[-1].startswith("The network's error is ")
-    table = prediction_tables.rows(Judged(windows, scores, ours, {"majority": theirs}))
-    assert [*table] == ["group", "time", "actual", "predicted_no", "predicted_yes", "majority_no", "majority_yes"]
+    assert summary_text(result, truth).splitlines()[-1].startswith("The network's error is ")
+    table = prediction_tables.rows(SplitResult(windows, truth, scores, ours, {"class_prior": theirs}))
+    assert [*table] == ["group", "time", "actual", "predicted_no", "predicted_yes", "class_prior_no", "class_prior_yes"]
     assert table["predicted_yes"].tolist() == ours[:, 1].tolist()
-    about = prediction_tables.describe([Judged(windows, scores, 1 - ours, {"majority": theirs})])
+    about = prediction_tables.describe([SplitResult(windows, truth, scores, 1 - ours, {"class_prior": theirs})])
     assert [text["given"] for text in about["most_wrong"]] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     first = windows.last_steps("test")[2] - 1
-    worst = [windows.meta["vocabulary"][word] for word in windows.steps.signal[first : first + 2, 0]]
+    worst = [windows.meta.vocabulary[word] for word in windows.steps.signal[first : first + 2, 0]]
     assert about["most_wrong"][0]["text"] == " ".join(worst)
 
 
 @pytest.mark.parametrize(
     ("network", "low", "words"),
     [
-        (0.5, 0.1, "The network's error is 17% below that of the best baseline, 'word_counts'."),
+        (0.5, 0.1, "The network's error is 17% below that of the best baseline, 'bag_of_words'."),
         (
             0.62,
             -0.1,
-            "No skill: the baseline 'word_counts' is better (95 % interval of the gain in log loss: -0.1 to",
+            "No skill: the baseline 'bag_of_words' is better (95 % interval of the gain in log loss: -0.1 to",
         ),
-        (0.59, -0.1, "No skill beyond 'word_counts' that is sure"),
+        (0.59, -0.1, "Not significantly better than 'bag_of_words'"),
         (0.68, -0.1, "A constant is as good here"),
     ],
 )
-def test_the_verdict_on_classes(network, low, words):
-    others = {"majority": {"accuracy": 0.5, "log_loss": 0.69}, "word_counts": {"accuracy": 0.7, "log_loss": 0.6}}
+def test_the_summary_of_classes(network, low, words):
+    others = {"class_prior": {"accuracy": 0.5, "log_loss": 0.69}, "bag_of_words": {"accuracy": 0.7, "log_loss": 0.6}}
     gain = {"low": low, "high": 0.2}
     result = {"test": {"accuracy": 0.8, "log_loss": network}, "baselines": others, "skill": 1 - network / 0.6}
-    *table, last = scoring.verdict(result | {"less_error_than_best_baseline": gain}).splitlines()
+    *table, last = summary_text(result | {"log_loss_gain_ci95": gain}, Classes).splitlines()
     assert last.startswith(words) and table[0].split() == ["accuracy", "log", "loss"]
 
 
 def test_predictions_of_groups_say_whose_they_are(tmp_path):
     group = np.repeat(np.arange(12), 4)
-    series = write_series(tmp_path, np.arange(48), group=group, groups=[f"s{i}" for i in range(12)])
-    windows = cut(tmp_path, series, split="groups", whole=True, seq_len=4, horizon=0, fractions=(0.5, 0.25))
-    one = judged(windows, [0.5] * 3, [1.0] * 3)
+    series = write_series(tmp_path, np.arange(48), group=group, groups=tuple(f"s{i}" for i in range(12)))
+    windows = cut(
+        tmp_path, series, split="groups", one_window_per_group=True, seq_len=4, horizon=0, fractions=(0.5, 0.25)
+    )
+    one = result_of(windows, [0.5] * 3, [1.0] * 3)
     table = prediction_tables.rows(one)
     assert table["actual"].tolist() == [4 * number + 3 for number in table["group"]]
     found = prediction_tables.sheets(one)

@@ -29,8 +29,8 @@ def fast_parser(request):
         yield request.param
 
 
-def read(path, *, signal=("x",), target="t", failure_below=0.5, **options):
-    source = CsvFile(path, signal=signal, target=target, failure_below=failure_below, **options)
+def read(path, *, signal=("x",), target="t", failure_threshold=0.5, **options):
+    source = CsvFile(path, signal=signal, target=target, failure_threshold=failure_threshold, **options)
     blocks = list(source.blocks())
     return source, np.concatenate([s for s, _ in blocks]), np.concatenate([t for _, t in blocks])
 
@@ -187,7 +187,7 @@ def test_endless_line(tmp_path, monkeypatch):
 def test_failures(tmp_path, size):
     path = put(tmp_path, HEADER + b"1,0.75\n1,0.5\n1,9\n1,9\n1,0\n1,0.25\n1,7\n")
     assert read(path, block_bytes=size)[0].failures == [2, 5, 6]
-    assert read(put(tmp_path, HEADER + b"1,-2\n1,7\n"), failure_below=None)[0].failures == []
+    assert read(put(tmp_path, HEADER + b"1,-2\n1,7\n"), failure_threshold=None)[0].failures == []
 
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
@@ -198,7 +198,7 @@ def test_a_column_is_whole_until_it_is_not(tmp_path, size):
     assert signal.dtype == np.float64 and target.dtype == np.int64
     beyond = put(tmp_path, b"x,t\n1,1\n9007199254740993,1\n", "beyond.csv")
     assert read(beyond, block_bytes=size)[1].tolist() == [[1.0], [9007199254740992.0]]
-    _, signal, target = read(path, signal=("a",), target="a", failure_below=None, block_bytes=size)
+    _, signal, target = read(path, signal=("a",), target="a", failure_threshold=None, block_bytes=size)
     assert signal.dtype == np.int64 and signal.tolist() == target.tolist() == [[1], [2], [3]]
 
 
@@ -208,7 +208,7 @@ def test_a_block_is_whole_numbers_until_the_first_decimal(tmp_path, size, row):
     lines = [b"-0,%d" % (300 - i) for i in range(200)]  # -0 is 0 as an integer, -0.0 as a float
     lines[row] = b"0.5,%d" % (300 - row)
     path = put(tmp_path, b"x,t\r\n" + b"\r\n".join(lines))
-    source = CsvFile(path, signal=("x", "t"), target="t", failure_below=0.5, block_bytes=size)
+    source = CsvFile(path, signal=("x", "t"), target="t", failure_threshold=0.5, block_bytes=size)
     begin = 0
     for signal, target in source.blocks():
         end = begin + len(signal)
@@ -253,7 +253,7 @@ NUMBERS = st.one_of(
 @given(texts=st.lists(NUMBERS, min_size=1, max_size=20), size=st.integers(1, 200))
 def test_every_number_is_what_float_reads(tmp_path_factory, texts, size):
     path = put(tmp_path_factory.mktemp("f"), b"x\n" + "\n".join(texts).encode())
-    _, signal, _ = read(path, target="x", failure_below=None, block_bytes=size)
+    _, signal, _ = read(path, target="x", failure_threshold=None, block_bytes=size)
     assert signal[:, 0].tolist() == [float(text) for text in texts]
 
 
@@ -310,7 +310,7 @@ def test_real_laboratory_data_bit_for_bit(real_data):
     path = real_data / "lanl" / "train_first_150000.csv"
     with path.open(newline="") as file:
         rows = list(csv.reader(line for line in file if line.strip()))
-    source, signal, target = read(path, signal=("acoustic_data",), target="time_to_failure", failure_below=0.01)
+    source, signal, target = read(path, signal=("acoustic_data",), target="time_to_failure", failure_threshold=0.01)
     assert source.columns == rows[0] and source.rows == 149_999 and source.failures == []
     assert source.md5 == "43a16aaaffb82dbc5a95f8ac34f84ae5"
     assert signal.dtype == np.int64 and signal[:, 0].tolist() == [int(row[0]) for row in rows[1:]]

@@ -22,7 +22,7 @@ P4581 = TABLE | {
     "target": ["TimeToEndFailure"],
     "time": "Time",
     "time_format": None,
-    "failure_below": 0.05,
+    "failure_threshold": 0.05,
 }
 SP500 = TABLE | {
     "file": "sp500.csv",
@@ -32,7 +32,7 @@ SP500 = TABLE | {
     "target": ["Close"],
     "time": "Date",
     "time_format": "%d-%m-%y",
-    "failure_below": None,
+    "failure_threshold": None,
 }
 WEATHER = {
     "name": "synop",
@@ -110,9 +110,9 @@ def test_the_real_files(source, shape, groups, notes, tmp_path, real_data, monke
     recording = fetch_and_read(source, tmp_path, real_data, monkeypatch)
     assert time.process_time() - begin < 60
     assert recording.signal.shape == shape and np.isfinite(recording.signal).all()
-    assert recording.meta["source"]["notes"] == notes
+    assert [*recording.meta.source.notes] == notes
     assert (None if recording.group is None else len(np.unique(recording.group))) == groups
     if source is P4581:
-        assert len(recording.meta["failures"]) == 32
+        assert len(recording.meta.failures) == 32
     if source is REVIEWS:
-        assert len(recording.meta["vocabulary"]) == 10000
+        assert len(recording.meta.vocabulary) == 10000

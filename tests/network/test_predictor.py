@@ -14,8 +14,8 @@ from small_network import PLAIN
 from recurrent import compiled_c
 from recurrent.cells.kernels import c_library
 from recurrent.network import forecaster
-from recurrent.network import predictor as prediction
-from recurrent.network.model_file import Saved
+from recurrent.network.model_file import ModelFile
+from recurrent.network.predictor import read_predictor
 from recurrent.network.scaler import Scaler
 
 ROOT = Path(__file__).parents[2]
@@ -39,11 +39,11 @@ def write(path, **options):
 def test_without_torch_it_forecasts_the_same(tmp_path, monkeypatch, num_layers, dropout, threads):
     expected = write(tmp_path / "m", num_layers=num_layers, dropout=dropout).predict(SIGNAL)
     monkeypatch.setattr(forecaster.Forecaster, "load", None)  # not asked
-    model = prediction.load(tmp_path / "m", backend="auto", threads=threads)
+    model = read_predictor(tmp_path / "m", backend="auto", threads=threads)
     found = model(SIGNAL, None)
     assert found.shape == (B, T, K) and found.dtype == np.float64
     np.testing.assert_allclose(SCALERS[1].transform(found), SCALERS[1].transform(expected), atol=1e-6)
-    assert found.tobytes() == prediction.load(tmp_path / "m", backend="c", threads=1)(SIGNAL, None).tobytes()
+    assert found.tobytes() == read_predictor(tmp_path / "m", backend="c", threads=1)(SIGNAL, None).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_without_torch_it_forecasts_the_same(tmp_path, monkeypatch, num_layers, 
         ("reference", {}),
         ("numpy", {}),
         ("auto", {"cell": "gru"}),
-        ("auto", {"answer": "last"}),
-        ("auto", {"input": "multi_hot", "vocabulary": 5, "answer": "mean"}),
+        ("auto", {"readout": "last"}),
+        ("auto", {"input": "multi_hot", "vocabulary": 5, "readout": "mean"}),
     ],
 )
 def test_what_the_kernel_does_not_take_is_torchs(tmp_path, monkeypatch, backend, options):
@@ -62,7 +62,7 @@ def test_what_the_kernel_does_not_take_is_torchs(tmp_path, monkeypatch, backend,
     signal = SIGNAL[..., :1] * 0 if "input" in options else SIGNAL
     if "input" in options:
         monkeypatch.setattr(Scaler, "transform", lambda _, values: values.astype(np.float32))
-    found = prediction.load(tmp_path / "m", backend=backend, threads=1)(signal, lengths)
+    found = read_predictor(tmp_path / "m", backend=backend, threads=1)(signal, lengths)
     np.testing.assert_allclose(found, network.predict(signal, lengths), rtol=1e-5, atol=1e-5)
 
 
@@ -72,23 +72,23 @@ def test_without_a_compiler_it_is_torchs(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     np.testing.assert_allclose(
-        prediction.load(tmp_path / "m", backend="auto", threads=1)(SIGNAL, None), expected, atol=1e-4
+        read_predictor(tmp_path / "m", backend="auto", threads=1)(SIGNAL, None), expected, atol=1e-4
     )
     compiled_c.load.cache_clear()
 
 
 def test_a_file_whose_weights_are_missing_or_too_small_is_refused_by_name(tmp_path):
     write(tmp_path / "m")
-    whole = Saved.read(tmp_path / "m")
+    whole = ModelFile.read(tmp_path / "m")
     for name in whole.weights:
         kept = {other: weight for other, weight in whole.weights.items() if other != name}
-        Saved(whole.architecture, whole.signal_scaler, whole.target_scaler, kept).write(tmp_path / "cut")
+        ModelFile(whole.config, whole.signal_scaler, whole.target_scaler, kept).write(tmp_path / "cut")
         with pytest.raises(ValueError, match=f"(?s)cut: not a saved forecaster .*{name}"):
-            prediction.load(tmp_path / "cut", backend="auto", threads=1)
+            read_predictor(tmp_path / "cut", backend="auto", threads=1)
         other = {**whole.weights, name: whole.weights[name][:-1]}
-        Saved(whole.architecture, whole.signal_scaler, whole.target_scaler, other).write(tmp_path / "cut")
+        ModelFile(whole.config, whole.signal_scaler, whole.target_scaler, other).write(tmp_path / "cut")
         with pytest.raises(ValueError, match=f"(?s)cut: not a saved forecaster .*{name}"):
-            prediction.load(tmp_path / "cut", backend="auto", threads=1)
+            read_predictor(tmp_path / "cut", backend="auto", threads=1)
 
 
 @needs_compiler
@@ -96,8 +96,9 @@ def test_evaluation_starts_without_torch(tmp_path):
     expected = write(tmp_path / "m").predict(SIGNAL)
     np.save(tmp_path / "signal.npy", SIGNAL)
     code = (
-        "import sys, pathlib, numpy as np; import stages.evaluate; from recurrent.network import predictor;"
-        "home = pathlib.Path(sys.argv[1]); model = predictor.load(home / 'm', backend='auto', threads=1);"
+        "import sys, pathlib, numpy as np; import stages.evaluate;"
+        "from recurrent.network.predictor import read_predictor;"
+        "home = pathlib.Path(sys.argv[1]); model = read_predictor(home / 'm', backend='auto', threads=1);"
         "np.save(home / 'forecast.npy', model(np.load(home / 'signal.npy'), None));"
         "print('torch' in sys.modules)"
     )

@@ -10,7 +10,7 @@ from seeds import rng
 from recurrent.plot import forecast, matrices, pictures
 from recurrent.plot import free_running as ahead
 from recurrent.plot import training as history
-from recurrent.train.trainer import HISTORY_COLUMNS
+from recurrent.train.history import HISTORY_COLUMNS
 
 RNG = rng(0)
 LOG = {name: np.abs(RNG.normal(size=4)) + 0.1 for name in HISTORY_COLUMNS} | {"epoch": np.arange(1.0, 5)}
@@ -27,7 +27,7 @@ SHARES = RNG.uniform(0.01, 0.99, 40)
 CLASSES = {"time": TIME, "actual": (TIME > 12).astype(float), "predicted_no": SHARES, "predicted_yes": 1 - SHARES}
 CORRELATIONS = {"names": ["a", "b"], "values": [[1.0, -0.8], [-0.8, 1.0]]}
 TEXTS = [{"actual": "no", "given": 0.01, "text": "a very long story <unknown> " * 40}] * 9
-OF_CLASSES = QUANTITY | {"classes": ["no", "yes"]}
+OF_CLASSES = QUANTITY | {"classes": ["no", "yes"], "confusion": [[20, 3], [2, 15]]}
 
 CASES = {
     "quantity": (QUANTITY, {"predictions": ONE}, {"forecast", "error"}),
@@ -38,13 +38,13 @@ CASES = {
     ),
     "free running": (
         QUANTITY,
-        {"predictions": ONE, "horizon": AHEAD, "free_running": RUNS, "whole": RUNS},
+        {"predictions": ONE, "horizon": AHEAD, "free_running": RUNS, "single_run": RUNS},
         {"forecast", "error", "horizon", "three_ways"},
     ),
     "two targets": (QUANTITY | {"target": ["x", "y"]}, {"predictions": TWO}, set()),
     "two targets, free running": (
         QUANTITY | {"target": ["x", "y"]},
-        {"predictions": TWO, "horizon": AHEAD, "free_running": RUNS_OF_TWO, "whole": RUNS_OF_TWO},
+        {"predictions": TWO, "horizon": AHEAD, "free_running": RUNS_OF_TWO, "single_run": RUNS_OF_TWO},
         {"horizon", "path"},
     ),
     "classes": (OF_CLASSES, {"predictions": CLASSES}, {"confusion"}),

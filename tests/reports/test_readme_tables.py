@@ -40,7 +40,7 @@ def test_a_row_says_whether_the_figure_was_reached(path, ours, theirs, mark):
     metrics = {
         "test": {key: ours},
         "baselines": {"one": {key: theirs}, "two": {key: theirs * 0.5}},
-        "less_error_than_best_baseline": {"low": -1.0, "high": 2.0},
+        "mae_gain_ci95": {"low": -1.0, "high": 2.0},
     }
     reach = 0.85 if key == "accuracy" else 1.5
     row = systems.row("name", "manual", metrics, "what", path, reach)

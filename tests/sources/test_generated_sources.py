@@ -28,7 +28,7 @@ def test_noisy_sine_is_a_wave_and_noise_of_a_third():
     assert noise.min() >= 0 and noise.max() < 2
     assert mean_squared_error(noise, 1) == pytest.approx(1 / 3, rel=0.02)
     assert recording.group.tolist() == [i for i in range(50) for _ in range(1000)]
-    assert len({row.tobytes() for row in value}) == 50 == len(recording.meta["groups"])
+    assert len({row.tobytes() for row in value}) == 50 == len(recording.meta.groups)
 
 
 def test_more_noisy_series_leave_the_first_as_they_are_and_another_seed_does_not():

@@ -27,8 +27,8 @@ def test_a_student_with_a_hole_is_left_out_and_counted(tmp_path):
     recording = load(tmp_path, rows)
     kept = [row for i, row in enumerate(rows) if i not in (2, 5)]
     assert recording.signal.reshape(10, 4).tolist() == [row[:4] for row in kept]
-    assert recording.meta["source"]["notes"] == ["2 of 12 students have a hole among their five grades, left out"]
-    assert recording.meta["groups"][:3] == ["line 2", "line 3", "line 5"]
+    assert [*recording.meta.source.notes] == ["2 of 12 students have a hole among their five grades, left out"]
+    assert [*recording.meta.groups[:3]] == ["line 2", "line 3", "line 5"]
     with pytest.raises(ValueError, match="no student with all of"):
         load(tmp_path, [["", *row[1:]] for row in rows])
 
@@ -42,18 +42,18 @@ def test_a_hole_elsewhere_costs_no_student(tmp_path):
 def test_correlations_are_those_of_pandas(tmp_path):
     rows = students()
     rows[0][GRADES.index("Gender")] = ""
-    table = load(tmp_path, rows).meta["correlations"]
+    table = load(tmp_path, rows).meta.correlations
     frame = pd.DataFrame(rows, columns=GRADES)
     frame["Female"] = frame["Gender"].map({"F": 1.0, "Female": 1.0, "M": 0.0, "Male": 0.0})
     frame["Roll"] = pd.to_numeric(frame["Roll"]).fillna(pd.to_numeric(frame["Roll no."]))
-    expected = frame[table["names"]].corr()
-    assert table["names"] == ["1st", "2nd", "3rd", "4th", "5th", "College Code", "Subject Code", "Female", "Roll"]
-    assert [value for row in table["values"] for value in row] == pytest.approx(expected.to_numpy().ravel().tolist())
+    expected = frame[[*table.names]].corr()
+    assert [*table.names] == ["1st", "2nd", "3rd", "4th", "5th", "College Code", "Subject Code", "Female", "Roll"]
+    assert [value for row in table.values for value in row] == pytest.approx(expected.to_numpy().ravel().tolist())
 
 
 def test_a_column_that_never_changes_has_no_correlation(tmp_path):
     rows = [[*row[:-1], 16] for row in students()]
-    assert "Subject Code" not in load(tmp_path, rows).meta["correlations"]["names"]
+    assert "Subject Code" not in load(tmp_path, rows).meta.correlations.names
 
 
 def test_excel_gives_the_same(tmp_path):

@@ -21,8 +21,8 @@ def load(folder, rows=None, options=ALL, write=write_reviews_table):
 
 def texts(recording, part=None):
     """The words of each review, of one part or of all."""
-    begin, end = recording.meta["parts"][part] if part else (0, len(recording.signal))
-    words = np.array(recording.meta["vocabulary"])[recording.signal[begin:end, 0]]
+    begin, end = recording.meta.parts[part] if part else (0, len(recording.signal))
+    words = np.array(recording.meta.vocabulary)[recording.signal[begin:end, 0]]
     group = recording.group[begin:end]
     return [words[group == number].tolist() for number in np.unique(group)]
 
@@ -34,8 +34,8 @@ def test_the_archive_and_the_table_give_the_same(tmp_path):
     archive = load(tmp_path / "archive", reviews()[::-1], write=write_reviews_archive)
     assert table.signal.tobytes() == archive.signal.tobytes() and table.group.tobytes() == archive.group.tobytes()
     assert table.target.tobytes() == archive.target.tobytes()
-    assert table.meta | {"source": None} == archive.meta | {"source": None}
-    assert [r.meta["source"]["name"] for r in (table, archive)] == ["aclImdb_50000.tsv.gz", "aclImdb_v1.tar.gz"]
+    assert replace(table.meta, source=archive.meta.source) == archive.meta
+    assert [r.meta.source.name for r in (table, archive)] == ["aclImdb_50000.tsv.gz", "aclImdb_v1.tar.gz"]
 
 
 def test_every_review_is_complete_in_its_part_under_its_label(tmp_path):
@@ -68,7 +68,7 @@ def test_the_vocabulary_is_the_most_frequent_words_of_train(tmp_path):
     counts = Counter(word for text in texts(load(tmp_path), "train") for word in text)
     expected = sorted(counts, key=lambda word: (-counts[word], word))
     recording = load(tmp_path, options=replace(ALL, vocabulary=7))
-    assert recording.meta["vocabulary"] == ["<padding>", "<unknown>", *expected[:5]]
+    assert [*recording.meta.vocabulary] == ["<padding>", "<unknown>", *expected[:5]]
     assert recording.signal.min() == 1 and recording.signal.max() == 6
 
 
@@ -78,7 +78,7 @@ def test_the_first_or_the_last_words_are_kept(keep, expected, tmp_path):
     recording = load(tmp_path, rows, replace(ALL, words=2, keep=keep, validation_fraction=0.05, vocabulary=2000))
     assert max(len(text) for text in texts(recording)) == 2
     assert any(text == expected for text in texts(recording))
-    assert any(f"longer than 2 words, cut to their {keep}" in note for note in recording.meta["source"]["notes"])
+    assert any(f"longer than 2 words, cut to their {keep}" in note for note in recording.meta.source.notes)
 
 
 def test_texts_that_stand_in_test_or_twice_are_taken_out_of_train(tmp_path):
@@ -88,7 +88,7 @@ def test_texts_that_stand_in_test_or_twice_are_taken_out_of_train(tmp_path):
     recording = load(tmp_path, rows)
     learned = texts(recording, "train") + texts(recording, "validation")
     assert len(learned) == 18 and len(texts(recording, "test")) == 20
-    assert recording.meta["source"]["notes"][:2] == [
+    assert [*recording.meta.source.notes[:2]] == [
         "1 reviews of train stand in test, too, left out",
         "1 reviews of train repeat another one, left out",
     ]

@@ -10,9 +10,8 @@ from small_data import FILE, REVIEWS, SMALL, TABLE, read_source
 
 from recurrent.sources import synop, table
 from recurrent.sources._contract import NAMES, get_source
+from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
-
-REQUIRED = {"signal", "target", "units", "observed", "failures", "countdown", "source"}
 
 
 def test_the_list_of_small_data_is_complete():
@@ -23,29 +22,28 @@ def test_the_list_of_small_data_is_complete():
 def test_a_recording_is_finite_and_says_what_it_is(name, tmp_path):
     recording = read_source(name, tmp_path)
     n, meta = len(recording.signal), recording.meta
-    assert n > 20 and recording.signal.shape == (n, len(meta["signal"]))
-    assert recording.target.shape == (n, len(meta["target"]))
+    assert n > 20 and recording.signal.shape == (n, len(meta.signal))
+    assert recording.target.shape == (n, len(meta.target))
     assert np.isfinite(recording.signal).all() and np.isfinite(recording.target).all()
-    assert meta.keys() >= REQUIRED and set(meta["units"]) == {"signal", "target"}
     if name == "recording":  # its rows are samples, and the reader refuses what another source notes
-        assert set(meta["source"]) == {"name", "md5", "columns"}
+        assert meta.source.columns and meta.source.notes is None
     else:
-        assert "time_unit" in meta and set(meta["source"]) == {"name", "md5", "notes"}
-    assert len(meta["source"]["md5"]) == (32 if SMALL[name][1] else 0)
-    assert json.loads(json.dumps(meta, allow_nan=False)) == meta
+        assert meta.time_unit and meta.source.columns is None and meta.source.notes is not None
+    assert len(meta.source.md5) == (32 if SMALL[name][1] else 0)
+    assert SeriesMeta.from_json(json.loads(json.dumps(meta.to_json(), allow_nan=False)), tmp_path) == meta
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_observed_column_is_the_target(name, tmp_path):
+def test_the_measured_column_is_the_target(name, tmp_path):
     recording = read_source(name, tmp_path)
-    observed = recording.meta["observed"]
-    assert observed == ([None] if name == "imdb" else list(range(recording.target.shape[1])))
+    columns = recording.meta.target_columns
+    assert columns == ((None,) if name == "imdb" else tuple(range(recording.target.shape[1])))
     if name == "grades":  # the same quantity in another semester, which is the last column of the file
         assert (recording.signal != recording.target).any()
         fifth = [row[4] for row in small.students()]
         assert recording.target.reshape(len(fifth), -1).T.tolist() == [fifth] * 4
-    elif observed != [None]:
-        assert recording.signal[:, observed].tolist() == recording.target.tolist()
+    elif columns != (None,):
+        assert recording.signal[:, [*columns]].tolist() == recording.target.tolist()
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -54,7 +52,7 @@ def test_groups_lie_side_by_side_and_parts_follow_each_other(name, tmp_path):
     if recording.group is not None:
         assert recording.group.shape == (len(recording.signal),)
         assert (np.diff(recording.group) >= 0).all()
-    if parts := recording.meta.get("parts"):
+    if parts := recording.meta.parts:
         rows = [parts[part] for part in ("train", "validation", "test")]
         assert [begin for begin, _ in rows] == [0, *(end for _, end in rows[:-1])]
         assert rows[-1][1] == len(recording.signal)
@@ -69,11 +67,11 @@ def test_the_same_twice_and_through_the_disk(name, tmp_path):
     assert first.meta == again.meta
     for recording in (first, again):
         recording.write(tmp_path / "series")
-    series = Series.open(tmp_path / "series")
+    series = Series.open(tmp_path / "series", SeriesMeta)
     assert first.signal.tobytes() == again.signal.tobytes() and (series.signal == first.signal).all()
     assert first.target.tobytes() == again.target.tobytes() and (series.target == first.target).all()
     assert series.group is None if first.group is None else (series.group == first.group).all()
-    assert series.meta == first.meta | {"rows": len(first.signal), "dtype": series.meta["dtype"]}
+    assert series.meta == first.meta
 
 
 def test_whole_numbers_stay_whole(tmp_path):
@@ -136,8 +134,8 @@ def test_the_test_part_changes_neither_vocabulary_nor_train(tmp_path):
     first, other = (
         read_source("imdb", tmp_path / folder, replace(REVIEWS, words=1000)) for folder in ("first", "other")
     )
-    begin = first.meta["parts"]["test"][0]
-    assert first.meta["vocabulary"] == other.meta["vocabulary"] and other.meta["parts"]["test"][0] == begin
+    begin = first.meta.parts["test"][0]
+    assert first.meta.vocabulary == other.meta.vocabulary and other.meta.parts["test"][0] == begin
     assert first.signal[:begin].tobytes() == other.signal[:begin].tobytes()
     assert len(first.signal) < len(other.signal)
 

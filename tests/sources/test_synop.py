@@ -13,7 +13,7 @@ def load(folder, rows, station="07690"):
 
 
 def column(recording, name):
-    return recording.signal[:, recording.meta["signal"].index(name)]
+    return recording.signal[:, recording.meta.signal.index(name)]
 
 
 def set_value(row, name, value):
@@ -27,9 +27,9 @@ def test_values_in_order_under_their_names(tmp_path):
     for name, label in synop.MEASURED.items():
         assert column(recording, name).tolist() == [row[SYNOP.index(label)] for row in rows]
     assert (recording.target[:, 0] == column(recording, "temperature")).all()
-    assert recording.meta["season"] == 8 and not column(recording, "filled").any()
-    assert "out of order" in recording.meta["source"]["notes"][0]
-    assert "in order" in load(tmp_path, rows).meta["source"]["notes"][0]
+    assert recording.meta.season == 8 and not column(recording, "filled").any()
+    assert "out of order" in recording.meta.source.notes[0]
+    assert "in order" in load(tmp_path, rows).meta.source.notes[0]
 
 
 def test_holes_and_missing_steps_are_filled_from_the_past_and_flagged(tmp_path):
@@ -44,8 +44,8 @@ def test_holes_and_missing_steps_are_filled_from_the_past_and_flagged(tmp_path):
     assert (recording.signal[21, :8] == recording.signal[19, :8]).all()
     assert column(recording, "wind_sin")[9] == column(recording, "wind_sin")[8]
     assert np.flatnonzero(column(recording, "filled")).tolist() == [5, 9, 20, 21]
-    assert "2 of 40 steps missing" in recording.meta["source"]["notes"]
-    assert f"{1 + 2 + 2 * 8} values in 4 rows filled with the last ones known" in recording.meta["source"]["notes"]
+    assert "2 of 40 steps missing" in recording.meta.source.notes
+    assert f"{1 + 2 + 2 * 8} values in 4 rows filled with the last ones known" in recording.meta.source.notes
 
 
 def test_rows_before_the_first_value_are_left_out(tmp_path):
@@ -55,7 +55,7 @@ def test_rows_before_the_first_value_are_left_out(tmp_path):
     recording = load(tmp_path, rows)
     assert len(recording.signal) == 37 and recording.target[0, 0] == rows[3][2]
     assert column(recording, "hour_sin")[0] == pytest.approx(np.sin(2 * np.pi * 9 / 24))
-    assert recording.meta["source"]["notes"][-1] == "3 first rows left out, before every column had a value"
+    assert recording.meta.source.notes[-1] == "3 first rows left out, before every column had a value"
     for row in rows:
         set_value(row, "wind_speed", "")
     with pytest.raises(ValueError, match=r"own.csv: a column is empty throughout"):
@@ -91,7 +91,7 @@ def test_other_stations_repeated_times_and_times_off_the_grid_are_left_out_and_c
     late = [rows[-1][0], rows[-1][1].replace(":00:00+", ":30:00+"), *rows[-1][2:]]
     recording = load(tmp_path, [*rows, *weather(station="07005"), [*rows[7][:2], *rows[8][2:]], late])
     assert recording.signal.tobytes() == load(tmp_path, rows).signal.tobytes()
-    notes = load(tmp_path, [*rows, [*rows[7][:2], *rows[8][2:]], late]).meta["source"]["notes"]
+    notes = load(tmp_path, [*rows, [*rows[7][:2], *rows[8][2:]], late]).meta.source.notes
     assert notes[1].startswith("1 rows for a time") and notes[2].startswith("1 rows between the steps")
 
 
@@ -116,6 +116,6 @@ def test_an_unknown_station_is_named_with_those_there_are(tmp_path):
 
 def test_correlations_are_those_of_numpy(tmp_path):
     recording = load(tmp_path, weather())
-    names, values = recording.meta["correlations"]["names"], recording.meta["correlations"]["values"]
-    assert names == recording.meta["signal"][:8]
+    names, values = recording.meta.correlations.names, recording.meta.correlations.values
+    assert names == recording.meta.signal[:8]
     np.testing.assert_allclose(values, np.corrcoef(recording.signal[:, :8].T), atol=1e-12)

@@ -9,6 +9,7 @@ import pytest
 from small_data import TABLE, prices, write
 
 from recurrent.sources import table
+from recurrent.storage.meta import SourceMeta
 
 HEADER = ("Date", "Close", "Volume")
 OWN = {"signal": ("x",), "target": None, "time": None, "time_format": None}
@@ -30,15 +31,15 @@ def test_columns_by_name_and_what_is_known_of_them(tmp_path):
     assert recording.signal.tolist() == [row[1:] for row in rows]
     assert recording.target.tolist() == [[row[1]] for row in rows]
     meta = recording.meta
-    assert (meta["signal"], meta["target"], meta["observed"]) == (["Close", "Volume"], ["Close"], [0])
-    assert meta["source"] == {"name": "own.csv", "md5": hashlib.md5(path.read_bytes()).hexdigest(), "notes": []}
-    assert load(path, signal=("Volume",)).meta["observed"] == [None]
+    assert (meta.signal, meta.target, meta.target_columns) == (("Close", "Volume"), ("Close",), (0,))
+    assert meta.source == SourceMeta("own.csv", hashlib.md5(path.read_bytes()).hexdigest(), notes=())
+    assert load(path, signal=("Volume",)).meta.target_columns == (None,)
 
 
 def test_without_a_target_the_signal_is_its_own(tmp_path):
     recording = load(write(tmp_path / "own.csv", HEADER, prices()), target=None)
     assert (recording.target == recording.signal).all()
-    assert recording.meta["target"] == ["Close", "Volume"] and recording.meta["observed"] == [0, 1]
+    assert [*recording.meta.target] == ["Close", "Volume"] and [*recording.meta.target_columns] == [0, 1]
 
 
 def test_rows_are_sorted_and_it_is_said(tmp_path):
@@ -46,13 +47,13 @@ def test_rows_are_sorted_and_it_is_said(tmp_path):
     path = write(tmp_path / "own.csv", HEADER, [rows[1], rows[0], *rows[2:]])
     recording = load(path)
     assert recording.signal.tolist() == [row[1:] for row in rows]
-    assert recording.meta["source"]["notes"] == ["2 rows stood out of order, sorted by group and time"]
+    assert [*recording.meta.source.notes] == ["2 rows stood out of order, sorted by group and time"]
     assert load(path, time=None).signal[0].tolist() == rows[1][1:]
 
 
 def test_gaps_and_repeated_times_are_said(tmp_path):
-    notes = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta["source"]["notes"]
-    assert notes == [
+    notes = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta.source.notes
+    assert [*notes] == [
         "1 rows have the time of the row before, kept",
         "1 of 5 steps are longer than 1.5 times the usual 1, up to 4",
     ]
@@ -66,7 +67,7 @@ def test_time_zones_count(tmp_path):
 def test_groups_lie_together_each_in_its_own_order(tmp_path):
     recording = own(tmp_path, "who,t,x\nb,4,10\na,1,20\nb,3,11\na,2,21\n", group="who", time="t")
     assert recording.signal[:, 0].tolist() == [11, 10, 20, 21]
-    assert recording.group.tolist() == [0, 0, 1, 1] and recording.meta["groups"] == ["b", "a"]
+    assert recording.group.tolist() == [0, 0, 1, 1] and [*recording.meta.groups] == ["b", "a"]
 
 
 def test_packed_or_a_workbook_gives_the_same(tmp_path):
@@ -83,22 +84,22 @@ def test_packed_or_a_workbook_gives_the_same(tmp_path):
 
 def test_failures_of_a_countdown(tmp_path):
     text = "x,t\n1,0.2\n1,0.1\n1,0.9\n1,0.0\n1,0.7\n"
-    meta = own(tmp_path, text, target=("t",), failure_below=0.1).meta
-    assert meta["failures"] == [2, 4] and meta["countdown"]
-    assert own(tmp_path, text, target=("t",)).meta["countdown"] is False
+    meta = own(tmp_path, text, target=("t",), failure_threshold=0.1).meta
+    assert meta.failures == (2, 4) and meta.countdown
+    assert own(tmp_path, text, target=("t",)).meta.countdown is False
     with pytest.raises(ValueError, match=r"own.csv:4: column 't' holds '0.9', expected .* at most 0.05 .*0.1 before"):
-        own(tmp_path, text, target=("t",), failure_below=0.05)
+        own(tmp_path, text, target=("t",), failure_threshold=0.05)
     with pytest.raises(ValueError, match=r"own.csv:2: column 't' holds '-1', expected a time of at least 0"):
-        own(tmp_path, "x,t\n1,-1\n", target=("t",), failure_below=0.05)
-    with pytest.raises(ValueError, match="source.failure_below: .* no group"):
-        own(tmp_path, text, target=("t",), failure_below=0.1, group="x")
+        own(tmp_path, "x,t\n1,-1\n", target=("t",), failure_threshold=0.05)
+    with pytest.raises(ValueError, match="source.failure_threshold: .* no group"):
+        own(tmp_path, text, target=("t",), failure_threshold=0.1, group="x")
 
 
 def test_a_failure_is_found_where_the_sorted_rows_rise(tmp_path):
     text = "x,t,at\n1,0.9,3\n1,0.1,2\n1,0.2,1\n"
-    assert own(tmp_path, text, target=("t",), time="at", failure_below=0.1).meta["failures"] == [2]
+    assert own(tmp_path, text, target=("t",), time="at", failure_threshold=0.1).meta.failures == (2,)
     with pytest.raises(ValueError, match="own.csv:2: column 't' holds '0.9'"):
-        own(tmp_path, text, target=("t",), time="at", failure_below=0.0)
+        own(tmp_path, text, target=("t",), time="at", failure_threshold=0.0)
 
 
 BAD = {

@@ -1,6 +1,8 @@
 """The series on disk: what goes in comes out, in the narrowest dtype, whole or not at all."""
 
 import io
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrent.storage.series import Series, SeriesWriter
+from recurrent.storage.meta import Meta
+from recurrent.storage.series import Series
+from recurrent.storage.series_writer import SeriesWriter
 
 
-def write(folder: Path, *signals, meta=None) -> Series:
+@dataclass(frozen=True)
+class Note(Meta):
+    zebra: int = 1
+    ant: tuple[int, ...] = (2,)
+    absent: str | None = None
+
+
+def write(folder: Path, *signals) -> Series[Note]:
     with SeriesWriter(folder) as writer:
         for signal in signals:
             signal = np.asarray(signal).reshape(len(signal), 1)
             writer.append(signal, np.zeros((len(signal), 1)))
-        writer.finish(meta or {})
-    return Series.open(folder)
+        writer.finish(Note())
+    return Series.open(folder, Note)
 
 
 def test_round_trip(tmp_path):
@@ -26,13 +37,15 @@ def test_round_trip(tmp_path):
     with SeriesWriter(tmp_path / "deep" / "series") as writer:
         writer.append(signal[:2], target[:2], group[:2])
         writer.append(signal[2:], target[2:], group[2:])
-        writer.finish({"source": "by hand"})
-    series = Series.open(tmp_path / "deep" / "series")
+        writer.finish(Note(7))
+    series = Series.open(tmp_path / "deep" / "series", Note)
     np.testing.assert_array_equal(series.signal, signal)
     np.testing.assert_array_equal(series.target, target)
     np.testing.assert_array_equal(series.group, group)
+    assert series.meta == Note(7)
+    meta = json.loads((tmp_path / "deep" / "series" / "meta.json").read_text())
     dtype = {"signal": "int16", "target": "float64", "group": "int16"}
-    assert series.meta == {"source": "by hand", "rows": 3, "dtype": dtype}
+    assert meta == {"zebra": 7, "ant": [2], "rows": 3, "dtype": dtype}  # and nothing of what is None
     assert isinstance(series.signal, np.memmap) and not series.signal.flags.writeable
 
 
@@ -103,7 +116,7 @@ def test_refused(tmp_path):
         with pytest.raises(ValueError, match=message), SeriesWriter(tmp_path / "s") as writer:
             for block in blocks:
                 writer.append(*block)
-            writer.finish({})
+            writer.finish(Note())
         assert not list(tmp_path.iterdir()), message
 
 
@@ -118,7 +131,7 @@ def test_failure_leaves_nothing_and_keeps_the_old(tmp_path, error):
             assert len(list(tmp_path.iterdir())) == 1 + len(old)  # the temporary folder lies beside it
             raise error
         assert [path.name for path in tmp_path.iterdir()] == ["s"] * len(old)
-    assert Series.open(folder).signal.tolist() == [[5]]
+    assert Series.open(folder, Note).signal.tolist() == [[5]]
 
 
 def test_replaces_a_series_but_nothing_else(tmp_path):
@@ -137,28 +150,42 @@ def test_finish_is_not_forgotten(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_meta_is_sorted_and_does_not_shadow(tmp_path):
-    write(tmp_path / "s", [1], meta={"zebra": 1, "ant": [2]})
+def test_meta_is_sorted(tmp_path):
+    write(tmp_path / "s", [1])
     text = (tmp_path / "s" / "meta.json").read_text()
     assert text.index("ant") < text.index("dtype") < text.index("rows") < text.index("zebra")
-    with pytest.raises(ValueError, match="rows"):
-        write(tmp_path / "t", [1], meta={"rows": 7})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"zebra": "1"}, "zebra: Input should be a valid integer, found '1'"),
+        ({"ant": [2, 0.5]}, "ant.1: Input should be a valid integer"),
+        ({"bee": 1}, "bee: Unexpected keyword argument"),
+    ],
+)
+def test_a_damaged_meta_is_refused_by_key(tmp_path, change, message):
+    write(tmp_path / "s", [1])
+    path = tmp_path / "s" / "meta.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=f"meta.json: {message}"):
+        Series.open(tmp_path / "s", Note)
 
 
 def test_open_names_what_is_wrong(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere: no series here, meta.json is missing"):
-        Series.open(tmp_path / "nowhere")
+        Series.open(tmp_path / "nowhere", Note)
     folder = tmp_path / "s"
     write(folder, [1, 2, 3])
     np.save(folder / "signal.npy", np.zeros((2, 1), np.int16))
     with pytest.raises(ValueError, match="signal.npy holds 2 rows of int16, meta.json says 3 of int16"):
-        Series.open(folder)
+        Series.open(folder, Note)
     (folder / "signal.npy").write_bytes(b"short")
     with pytest.raises(ValueError, match="s: not a readable series"):
-        Series.open(folder)
+        Series.open(folder, Note)
     (folder / "signal.npy").unlink()
     with pytest.raises(ValueError, match="signal.npy is missing"):
-        Series.open(folder)
+        Series.open(folder, Note)
     (folder / "meta.json").write_text("{}")
     with pytest.raises(ValueError, match="does not name 'rows'"):
-        Series.open(folder)
+        Series.open(folder, Note)

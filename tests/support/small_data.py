@@ -11,6 +11,7 @@ import numpy as np
 from seeds import SEED, rng
 
 from recurrent.sources import grades, imdb, noisy_sine, recording, sine, synop, table, trajectory
+from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
 
 SYNOP = (synop.STATION, synop.DATE, *synop.MEASURED.values(), synop.DIRECTION)
@@ -95,9 +96,9 @@ TABLE = {
     "signal_unit": "points",
     "target_unit": "points",
     "time_unit": "day",
-    "failure_below": None,
+    "failure_threshold": None,
 }
-RECORDING = {"signal": ("Close", "Volume"), "target": "Close", "failure_below": None}
+RECORDING = {"signal": ("Close", "Volume"), "target": "Close", "failure_threshold": None}
 FILE = {"file": "own.csv", "url": "https://example.org/own.csv", "checksum": None}
 REVIEWS = imdb.Options(vocabulary=30, words=6, keep="first", validation_fraction=0.25, seed=SEED)
 
@@ -134,6 +135,5 @@ def read_source(name, folder, options=None):
 
 def from_disk(folder):
     """Give a series as a source gives it that reads it into memory."""
-    series = Series.open(folder)
-    meta = {key: value for key, value in series.meta.items() if key not in ("rows", "dtype")}
-    return Recording(np.array(series.signal), np.array(series.target), None, meta)
+    series = Series.open(folder, SeriesMeta)
+    return Recording(np.array(series.signal), np.array(series.target), None, series.meta)

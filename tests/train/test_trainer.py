@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from seeds import rng
+from small_network import train
 from small_windows import cut, write_series
 
 from recurrent import cells
@@ -22,7 +23,9 @@ from recurrent.network import forecaster
 from recurrent.train import history
 from recurrent.train.adam import Adam
 from recurrent.train.checkpoint import Checkpoint, fingerprint
-from recurrent.train.trainer import HISTORY_COLUMNS, Epoch, Trainer, architecture, fit_scalers
+from recurrent.train.history import HISTORY_COLUMNS, History
+from recurrent.train.setup import fit_scalers, forecaster_config
+from recurrent.train.trainer import Epoch, Trainer
 from recurrent.window.windows import Windows
 
 torch.set_num_threads(1)
@@ -50,11 +53,11 @@ def make_windows(folder, *, test_seed=None) -> Windows:
     return cut(folder, series, seq_len=4, batch_size=8)
 
 
-def trainer(windows, *, cell="manual", seed=0, **changes) -> Trainer:
+def trainer(windows, *, kind=Trainer, cell="manual", seed=0, **changes) -> Trainer:
     name, _, backend = cell.partition(" by ")
-    plan = architecture(replace(SHIPPED.model, cell=name, hidden_size=6), windows)
+    plan = forecaster_config(replace(SHIPPED.model, cell=name, hidden_size=6), windows)
     network = forecaster.build(plan, fit_scalers(windows), seed=seed, backend=backend or "reference")
-    return Trainer(network, windows, replace(USUAL, **changes), seed=seed)
+    return kind(network, windows, replace(USUAL, **changes), seed=seed)
 
 
 def bits(run) -> tuple:
@@ -70,18 +73,18 @@ def test_the_loss_is_the_sum_over_the_steps_and_the_mean_over_the_windows(window
     network = run.forecaster
     expected = {}
     for part in ("train", "validation"):
-        batch = windows.cut(part, np.arange(windows.parts[part].windows))
+        batch = windows.gather(part, np.arange(windows.parts[part].windows))
         target, answers = batch.labels, network.predict(batch.signal)
         error = (answers - target) / network.target_scaler.scale
         expected[f"{part}_loss"] = LOSS[loss](error).sum(axis=(1, 2)).mean()
         expected[f"{part}_mean_delta"] = metrics.mean_delta(target[:, -1], answers[:, -1])
-    [row] = run.epochs()
+    [row] = train(run)
     assert windows.parts["train"].windows == 72 and windows.parts["validation"].windows == 22  # 9 batches, 2 3/4
     assert {name: asdict(row)[name] for name in expected} == pytest.approx(expected, rel=1e-5)
 
 
 def test_it_learns(windows):
-    rows = [*trainer(windows, max_epochs=12).epochs()]
+    rows = train(trainer(windows, max_epochs=12))
     assert rows[-1].train_loss < rows[0].train_loss / 2 and rows[-1].validation_loss < rows[0].validation_loss / 2
     assert [row.epoch for row in rows] == [*range(1, 13)]
     np.testing.assert_allclose([row.learning_rate for row in rows], 0.02 * 0.9 ** np.arange(12))
@@ -93,16 +96,19 @@ def test_windows_that_do_not_fill_a_batch_take_turns(windows):
     seen = []
 
     class Watched(Windows):
-        def cut(self, name, numbers, **knobs):
-            seen.append((name, numbers.tolist()))
-            return super().cut(name, numbers, **knobs)
+        def gather(self, name, indices, **options):
+            seen.append((name, indices.tolist()))
+            return super().gather(name, indices, **options)
 
-    watched = Watched(windows.steps, windows.parts | {"train": part}, windows.meta)
+    watched = Watched(windows.steps, windows.parts | {"train": part})
     epochs = []
-    for _ in trainer(watched, max_epochs=2).epochs():
+
+    def after_epoch(_):
         epochs.append({number for name, numbers in seen if name == "train" for number in numbers})
         assert [len(numbers) for name, numbers in seen if name == "train"] == [10] * 7
         seen.clear()
+
+    trainer(watched, max_epochs=2).run(after_epoch)
     assert [len(numbers) for numbers in epochs] == [70, 70] and epochs[0] != epochs[1]
 
 
@@ -118,23 +124,23 @@ def test_windows_that_do_not_fill_a_batch_take_turns(windows):
 def test_it_stops_by(windows, reason, changes, epochs):
     run = trainer(windows, **changes)
     assert run.stopped_by is None
-    assert len([*run.epochs()]) == epochs
+    assert len(train(run)) == epochs
     assert run.stopped_by == reason
-    assert [*run.epochs()] == []
+    assert train(run) == []
 
 
 def test_the_best_epochs_weights_are_kept(windows):
     run = trainer(windows, learning_rate=0.1, learning_rate_decay=2.0, max_epochs=8)
-    rows = [*run.epochs()]
+    rows = train(run)
     deltas = [row.validation_mean_delta for row in rows]
     assert run.best_epoch == 1 + int(np.argmin(deltas)) < len(rows)  # at this rate the last is not the best
-    batch = windows.cut("validation", np.arange(22))
+    batch = windows.gather("validation", np.arange(22))
     kept = metrics.mean_delta(batch.labels[:, -1], run.forecaster.predict(batch.signal)[:, -1])
     assert kept == pytest.approx(min(deltas), rel=1e-6)
-    ending = history.outcome(run)
+    summary = history.training_summary(run)
     # no version of Python or of a package, no time and no name of a machine: they would change the lock
-    assert set(ending) == {"backend", "stopped_by", "epochs", "target_delta", "best"}
-    assert (ending["stopped_by"], ending["epochs"], ending["best"]) == (
+    assert set(summary) == {"backend", "stopped_by", "epochs", "target_delta", "best"}
+    assert (summary["stopped_by"], summary["epochs"], summary["best"]) == (
         "max_epochs",
         8,
         asdict(rows[run.best_epoch - 1]),
@@ -155,7 +161,7 @@ def test_the_gradient_of_each_step_is_clipped(windows, clip):
         return step(rate, clip=clip)
 
     run.optimizer.step = watched
-    [row] = run.epochs()
+    [row] = train(run)
     assert len(norms) == 9 and max(norms) > 0.5
     assert row.gradient_norm == pytest.approx(np.mean(norms), rel=1e-6)  # history tells the norm before the clip
     for both in zip(mine.weights, theirs, strict=True):
@@ -168,29 +174,32 @@ def test_the_test_part_is_never_read(tmp_path):
     assert other.labels("test").mean() > 50
     disturbed = trainer(replace(other, parts={**other.parts, "test": None}))  # to ask where it lies is an error
     for run in (undisturbed, disturbed):
-        list(run.epochs())
+        train(run)
     assert bits(undisturbed) == bits(disturbed)
 
 
 @pytest.mark.parametrize("best", [1, 2, 4])
 @pytest.mark.parametrize("cell", [*CELLS, "manual by numpy", "manual by auto"])
-def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, monkeypatch, cell, best):
-    measured = Trainer._epoch
+def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, cell, best):
+    class Imposed(Trainer):
+        def run_epoch(self):  # the best one lies before the kill, in it or after it, whatever is learnt
+            row = super().run_epoch()
+            return replace(row, validation_mean_delta=0.1 + abs(row.epoch - best))
 
-    def epoch(self, number):  # the best one lies before the kill, in it or after it, whatever is learnt
-        return replace(measured(self, number), validation_mean_delta=0.1 + abs(number - best))
-
-    monkeypatch.setattr(Trainer, "_epoch", epoch)
-    undisturbed, killed, resumed = (trainer(windows, cell=cell) for _ in range(3))
-    list(undisturbed.epochs())
+    undisturbed, killed, resumed = (trainer(windows, kind=Imposed, cell=cell) for _ in range(3))
+    train(undisturbed)
     saved = Checkpoint(tmp_path / "states", "f00d")
     assert saved.load() is None
-    for row in killed.epochs():
+
+    def after_epoch(row):
         saved.save(killed.state())
         if row.epoch == 2:
-            break
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed.run(after_epoch)
     resumed.restore(saved.load())
-    assert [row.epoch for row in resumed.epochs()] == [3, 4]
+    assert [row.epoch for row in train(resumed)] == [3, 4]
     assert bits(resumed) == bits(undisturbed) != bits(killed)
     assert resumed.best_epoch == best
     saved.remove()
@@ -200,14 +209,14 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, monkeypatch, ce
 def test_the_seed_decides(windows):
     runs = [trainer(windows, seed=seed, max_epochs=1) for seed in (0, 0, 1)]
     for run in runs:
-        list(run.epochs())
+        train(run)
     assert bits(runs[0]) == bits(runs[1]) != bits(runs[2])
 
 
 def test_a_loss_that_is_no_number_names_the_epoch(windows):
     run = trainer(windows, loss="mse", learning_rate=1e30)
     with pytest.raises(ValueError, match=r"epoch 1: the loss is (nan|inf); a smaller train.learning_rate"):
-        list(run.epochs())
+        train(run)
 
 
 def test_a_loss_that_breaks_in_the_last_batch_is_named_too(windows):
@@ -215,7 +224,7 @@ def test_a_loss_that_breaks_in_the_last_batch_is_named_too(windows):
     parts = {**windows.parts, "train": one_batch}
     run = trainer(replace(windows, parts=parts), loss="mse", learning_rate=1e30, max_epochs=1)
     with pytest.raises(ValueError, match="epoch 1: the loss is (nan|inf)"):
-        list(run.epochs())
+        train(run)
 
 
 def test_the_fingerprint_is_of_parameters_and_code(tmp_path):
@@ -238,7 +247,7 @@ def test_the_fingerprint_is_of_parameters_and_code(tmp_path):
 @pytest.mark.parametrize("damage", [lambda content: b"garbage", lambda content: content[:-99], lambda content: b""])
 def test_a_damaged_checkpoint_starts_over_with_a_notice(tmp_path, capsys, windows, damage):
     saved, run = Checkpoint(tmp_path / "states", "f00d"), trainer(windows, max_epochs=1)
-    list(run.epochs())
+    train(run)
     saved.save(run.state())
     assert saved.load() is not None and capsys.readouterr().err == ""
     saved.path.write_bytes(damage(saved.path.read_bytes()))
@@ -296,19 +305,23 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypa
     assert [path.name for path in (tmp_path / "states").iterdir()] == ["f00d.pt"]
 
 
-def test_a_row_is_on_disk_before_its_epoch_is_passed_on(tmp_path):
+def test_a_row_is_on_disk_before_the_next_epoch(tmp_path):
     path = tmp_path / "plots" / "history.csv"
-    for done, row in enumerate(history.record(path, ROWS[:1], iter(ROWS[1:])), start=2):
-        assert row == ROWS[done - 1]
-        with path.open(newline="") as file:
-            header, *rows = csv.reader(file)
-        assert tuple(header) == HISTORY_COLUMNS
-        assert [tuple(map(float, row)) for row in rows] == [astuple(row) for row in ROWS[:done]]
-    assert done == 3 and b"\r" not in path.read_bytes()
+    with History(path, ROWS[:1], max_epochs=4, target_delta=0.05) as log:
+        for done in (1, 2, 3):
+            if done > 1:
+                log.add(ROWS[done - 1])
+            with path.open(newline="") as file:
+                header, *rows = csv.reader(file)
+            assert tuple(header) == HISTORY_COLUMNS
+            assert [tuple(map(float, row)) for row in rows] == [astuple(row) for row in ROWS[:done]]
+    assert b"\r" not in path.read_bytes()
 
 
-def test_one_plain_line_per_epoch(capsys):
-    assert [*history.narrate(iter(ROWS), max_epochs=4, target_delta=0.05)] == ROWS
+def test_one_plain_line_per_epoch(tmp_path, capsys):
+    with History(tmp_path / "history.csv", [], max_epochs=4, target_delta=0.05) as log:
+        for row in ROWS:
+            log.add(row)
     *lines, end = capsys.readouterr().out.split("\n")
     assert [line[:11] for line in lines] == ["epoch   1/4", "epoch   2/4", "epoch   3/4"] and end == ""
     assert all(line.isprintable() and "(target 0.05)" in line for line in lines)

@@ -1,4 +1,4 @@
-"""Nothing of what judges enters what learns, for every source and every way to split its rows."""
+"""Nothing of the test part enters training, for every source and every way to split its rows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,14 @@ from recurrent import sources
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.sources import fault
+from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
 from recurrent.storage.tables import write_csv
-from recurrent.train.trainer import fit_scalers
-from recurrent.window.split import PARTS
+from recurrent.train.setup import fit_scalers
+from recurrent.window.meta import PARTS
 
 FIVE = {"samples_per_step": 5, "statistics": ("std",)}
-WHOLE = {"whole": True, "horizon": 0, "seq_len": 6}
+WHOLE = {"one_window_per_group": True, "horizon": 0, "seq_len": 6}
 KNOBS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
 GROUPED = ("noisy_sine", "grades", "imdb")
 SHUFFLED = ("groups", "folds")  # splits that put the groups into another order
@@ -29,10 +30,10 @@ CASES = [
         ("recorded fault", split, {"samples_per_step": 5, "statistics": ("std",)})
         for split in ("failures", "contiguous")
     ),
-    *((name, "contiguous", knobs) for name in SMALL for knobs in ({}, {"difference": True}) if name not in GROUPED),
+    *((name, "contiguous", knobs) for name in SMALL for knobs in ({}, {"predict_change": True}) if name not in GROUPED),
     *((name, "contiguous", WHOLE) for name in GROUPED),
     *((name, split, WHOLE) for name in GROUPED for split in SHUFFLED),
-    ("noisy_sine", "each_group", {"relative": True}),
+    ("noisy_sine", "each_group", {"relative_to_first": True}),
     ("grades", "each_group", {"seq_len": 1, "horizon": 0}),
     ("imdb", "given", WHOLE),
 ]
@@ -60,23 +61,23 @@ def windows_of(folder, recording, split, knobs):
     folder.mkdir(exist_ok=True)
     recording.write(folder / "series")
     more = {"folds": 3, "repeats": 2} if split == "folds" else {}
-    return cut(folder, Series.open(folder / "series"), split=split, **KNOBS | more | knobs).splits
+    return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **KNOBS | more | knobs).splits
 
 
 def rows_of(one, part, recording) -> list[int]:
     """The rows of the recording that a part holds."""
     own = slice(one.parts[part].begin, one.parts[part].end)
-    if one.steps.group is not None and one.meta["split"] in ("groups", "folds"):
+    if one.steps.group is not None and one.meta.split in ("groups", "folds"):
         chosen = set(np.asarray(one.steps.group[own]).tolist())
         return [row for row, group in enumerate(recording.group.tolist()) if group in chosen]
-    samples = one.meta["samples_per_step"]
+    samples = one.meta.samples_per_step
     return [*range(own.start * samples, own.stop * samples)]
 
 
 def other_values(recording, rows) -> Recording:
     """The same with other numbers in these rows: other words and classes, where the numbers stand for such."""
     signal, target = recording.signal.copy(), recording.target.copy()
-    words, classes = (len(recording.meta.get(key, ())) for key in ("vocabulary", "classes"))
+    words, classes = len(recording.meta.vocabulary or ()), len(recording.meta.classes or ())
     signal[rows] = (signal[rows] + 1) % words if words else 7 * signal[rows] + 50
     target[rows] = (target[rows] + 1) % classes if classes else 7 * target[rows] + 50
     return replace(recording, signal=signal, target=target)
@@ -95,7 +96,7 @@ def test_every_source_and_every_kind_of_split_is_here():
 
 
 @case
-def test_what_judges_changes_nothing_that_learns(tmp_path, recordings, name, split, knobs):
+def test_the_test_part_changes_nothing_in_training(tmp_path, recordings, name, split, knobs):
     recording = recordings[name]
     before = windows_of(tmp_path / "before", recording, split, knobs)
     for number, one in enumerate(before):
@@ -104,7 +105,7 @@ def test_what_judges_changes_nothing_that_learns(tmp_path, recordings, name, spl
         assert (other.labels("test") != one.labels("test")).all()
         assert read_by_training(other) == read_by_training(one)
         assert fit_scalers(other) == fit_scalers(one)
-        assert other.meta.get("vocabulary") == one.meta.get("vocabulary")
+        assert other.meta.vocabulary == one.meta.vocabulary
 
 
 @case
@@ -115,7 +116,7 @@ def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, knobs
             changed = other_values(recording, rows_of(one, part, recording))
             signal, target = fit_scalers(windows_of(tmp_path / "after", changed, split, knobs)[number])
             same = [fit_scalers(one)[0] == signal, fit_scalers(one)[1] == target]
-            learnt = "vocabulary" not in recording.meta and part == "train"  # words and classes are not scaled
+            learnt = not recording.meta.vocabulary and part == "train"  # words and classes are not scaled
             assert same == [not learnt] * 2
 
 
@@ -130,13 +131,13 @@ def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, 
     for old, new in zip(before, after, strict=True):
         for part in PARTS:
             last, numbers = old.last_steps(part), np.arange(old.parts[part].windows)
-            a, b = (one.cut(part, numbers) for one in (old, new))
-            past = (last + 1) * old.meta["samples_per_step"] <= row
+            a, b = (one.gather(part, numbers) for one in (old, new))
+            past = (last + 1) * old.meta.samples_per_step <= row
             assert a.signal[past].tobytes() == b.signal[past].tobytes()
-            known = (last + 1 + old.meta["horizon"]) * old.meta["samples_per_step"] <= row
+            known = (last + 1 + old.meta.horizon) * old.meta.samples_per_step <= row
             assert a.labels[known].tobytes() == b.labels[known].tobytes()
             unchanged += int(past.sum())
-            if "relative" not in knobs:
+            if "relative_to_first" not in knobs:
                 assert (a.signal[~past] != b.signal[~past]).any(axis=(1, 2)).all()
     assert unchanged > 0
 
@@ -152,7 +153,7 @@ def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, 
         changed = []
         for part in PARTS:
             numbers = np.arange(old.parts[part].windows)
-            a, b = (one.cut(part, numbers) for one in (old, new))
+            a, b = (one.gather(part, numbers) for one in (old, new))
             same = [(a.signal == b.signal).all(axis=(1, 2)), (a.labels == b.labels).all(axis=(1, 2))]
             assert (same[0] == same[1]).all()
             changed += old.steps.group[old.last_steps(part)][~same[0]].tolist()

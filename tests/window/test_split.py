@@ -8,14 +8,15 @@ from seeds import rng
 from sklearn.model_selection import train_test_split
 from small_windows import cut, write_series
 
-from recurrent.window.split import PARTS, stretches
+from recurrent.window.meta import PARTS
+from recurrent.window.split import group_spans
 
 LENGTHS = (4, 2, 5, 3, 4, 6, 4, 5, 3, 4)  # rows of ten groups
 GROUP = np.repeat(np.arange(10), LENGTHS)
 
 
 def everything(windows, part, **knobs):
-    return windows.cut(part, np.arange(windows.parts[part].windows), **knobs)
+    return windows.gather(part, np.arange(windows.parts[part].windows), **knobs)
 
 
 def grouped(folder, *, split="groups", group=GROUP, fractions=(0.5, 0.2), **knobs):
@@ -26,7 +27,7 @@ def grouped(folder, *, split="groups", group=GROUP, fractions=(0.5, 0.2), **knob
 
 def members(windows, part) -> list:
     """The groups in a part, each once for every stretch that it has there."""
-    return [int(windows.steps.group[begin]) for begin, _ in windows.parts[part].stretches]
+    return [int(windows.steps.group[begin]) for begin, _ in windows.parts[part].group_spans]
 
 
 @pytest.mark.parametrize("horizon", [0, 1, 2])
@@ -39,7 +40,7 @@ def test_the_label_lies_horizon_steps_later_inside_its_part(tmp_path, horizon, s
         assert batch.signal[..., 0].tolist() == [[first, first + 1, first + 2] for first in firsts]
         assert (batch.labels == batch.signal + horizon).all()
         assert windows.labels(name)[:, 0].tolist() == [first + 2 + horizon for first in firsts]
-        assert everything(windows, name, every=False).labels.tolist() == batch.labels[:, -1:].tolist()
+        assert everything(windows, name, all_steps=False).labels.tolist() == batch.labels[:, -1:].tolist()
 
 
 @pytest.mark.parametrize("horizon", [0, 2])
@@ -65,7 +66,7 @@ def test_a_horizon_that_leaves_no_window_is_refused(tmp_path):
 @pytest.mark.parametrize("horizon", [0, 1])
 @pytest.mark.parametrize("seq_len", [3, 4, 9])
 def test_a_whole_group_is_one_window_of_its_last_steps_padded_with_the_last(tmp_path, horizon, seq_len):
-    windows = grouped(tmp_path, seq_len=seq_len, whole=True, horizon=horizon)
+    windows = grouped(tmp_path, seq_len=seq_len, one_window_per_group=True, horizon=horizon)
     assert sorted(sum((members(windows, name) for name in PARTS), [])) == [*range(10)]
     for name in PARTS:
         batch = everything(windows, name)
@@ -77,16 +78,16 @@ def test_a_whole_group_is_one_window_of_its_last_steps_padded_with_the_last(tmp_
             assert (batch.signal[i, length:] == rows[-1]).all()
             assert batch.labels[i, :length, 0].tolist() == (rows + 100 + horizon).tolist()
             assert (len(rows) if batch.lengths is None else batch.lengths[i]) == length
-        assert batch.at_end(batch.labels)[:, 0, 0].tolist() == (ends + 99).tolist()
+        assert batch.at_final_step(batch.labels)[:, 0, 0].tolist() == (ends + 99).tolist()
         assert windows.labels(name)[:, 0].tolist() == (ends + 99).tolist()
-        assert everything(windows, name, every=False).labels[:, 0, 0].tolist() == (ends + 99).tolist()
+        assert everything(windows, name, all_steps=False).labels[:, 0, 0].tolist() == (ends + 99).tolist()
 
 
 def test_groups_of_one_length_need_no_lengths(tmp_path):
-    even = grouped(tmp_path, group=np.repeat(np.arange(10), 4), seq_len=4, whole=True)
-    assert even.even and all(everything(even, name).lengths is None for name in PARTS)
+    even = grouped(tmp_path, group=np.repeat(np.arange(10), 4), seq_len=4, one_window_per_group=True)
+    assert even.equal_length and all(everything(even, name).lengths is None for name in PARTS)
     (tmp_path / "uneven").mkdir()
-    assert not grouped(tmp_path / "uneven", seq_len=4, whole=True).even
+    assert not grouped(tmp_path / "uneven", seq_len=4, one_window_per_group=True).equal_length
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42])
@@ -129,10 +130,10 @@ def test_every_group_of_each_group_is_split_in_time(tmp_path):
 
 
 def test_given_parts_are_taken_as_they_are(tmp_path):
-    parts = {"train": [0, 11], "validation": [11, 24], "test": [24, 40]}
+    parts = {"train": (0, 11), "validation": (11, 24), "test": (24, 40)}
     series = write_series(tmp_path, np.arange(40), group=GROUP, parts=parts)
     windows = cut(tmp_path, series, split="given", seq_len=2)
-    assert {name: [part.begin, part.end] for name, part in windows.parts.items()} == parts
+    assert {name: (part.begin, part.end) for name, part in windows.parts.items()} == parts
 
 
 @pytest.mark.parametrize(
@@ -140,13 +141,21 @@ def test_given_parts_are_taken_as_they_are(tmp_path):
     [
         ({}, {"split": "given"}, "window.split is given, but the data set fixes no parts"),
         ({}, {"split": "groups"}, "window.split is groups, but the rows have no groups"),
-        ({}, {"whole": True}, "window.whole is true, but the rows have no groups"),
+        ({}, {"one_window_per_group": True}, "window.one_window_per_group is true, but the rows have no groups"),
         ({"group": GROUP}, {"split": "folds", "folds": 11}, "window.folds is 11, but there are only 10 groups"),
         ({"group": GROUP[:9]}, {"split": "groups"}, "3 groups are too few for three parts"),
         ({"group": GROUP}, {"samples_per_step": 2, "statistics": ("mean",)}, "expected 1 where rows have groups"),
-        ({"group": np.r_[GROUP, 0]}, {"split": "groups"}, "group 0 stands in several places"),
-        ({}, {"relative": True}, r"window.relative needs a target that is read, .* learns \['t'\] and reads \['c0'\]"),
-        ({"observed": [0]}, {"difference": True, "samples_per_step": 2, "statistics": ("mean",)}, "window.difference"),
+        ({"group": np.r_[GROUP, 0]}, {"split": "groups"}, "group 0 appears in several places"),
+        (
+            {},
+            {"relative_to_first": True},
+            "window.relative_to_first needs targets that are also input .* targets are t, the input columns c0",
+        ),
+        (
+            {"target_columns": (0,)},
+            {"predict_change": True, "samples_per_step": 2, "statistics": ("mean",)},
+            "window.predict_change",
+        ),
     ],
 )
 def test_a_series_that_cannot_be_cut_so_is_refused(tmp_path, meta, knobs, message):
@@ -156,68 +165,72 @@ def test_a_series_that_cannot_be_cut_so_is_refused(tmp_path, meta, knobs, messag
     assert not (tmp_path / "windows").exists()
 
 
-def test_stretches_are_the_rows_of_each_group():
-    assert stretches(np.array([5, 5, 2, 9, 9, 9])).tolist() == [[0, 2], [2, 3], [3, 6]]
+def test_group_spans_are_the_rows_of_each_group():
+    assert group_spans(np.array([5, 5, 2, 9, 9, 9])).tolist() == [[0, 2], [2, 3], [3, 6]]
 
 
-VIEWS = [{"relative": True}, {"difference": True}, {"relative": True, "difference": True}]
+VIEWS = [{"relative_to_first": True}, {"predict_change": True}, {"relative_to_first": True, "predict_change": True}]
 
 
 def walk(folder, **knobs):
     """Two columns that are read, the second of them learnt, and a third quantity that is the first of the targets."""
     signal = rng(0).uniform(1, 9, (60, 2)).round(2)
-    series = write_series(folder, signal, signal[:, [1, 0]], observed=[1, 0], target_names=("t", "u"))
+    series = write_series(folder, signal, signal[:, [1, 0]], target_columns=(1, 0), target_names=("t", "u"))
     return signal, cut(folder, series, horizon=2, **knobs)
 
 
-@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("all_steps", [True, False])
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: "+".join(view))
-def test_views_by_hand_and_undone(tmp_path, view, every):
+def test_views_by_hand_and_undone(tmp_path, view, all_steps):
     signal, windows = walk(tmp_path, **view)
     for name in PARTS:
-        batch, part = everything(windows, name, every=every), windows.parts[name]
+        batch, part = everything(windows, name, all_steps=all_steps), windows.parts[name]
         firsts = part.begin + np.arange(part.windows)
         seen = signal[firsts[:, None] + np.arange(3)]
         wanted, now = signal[firsts[:, None] + np.arange(3) + 2][..., [1, 0]], seen[..., [1, 0]]
         first = now[:, :1]
-        if not every:
+        if not all_steps:
             wanted, now = wanted[:, -1:], now[:, -1:]
         expected = {
-            ("relative",): wanted / first - 1,
-            ("difference",): wanted - now,
-            ("relative", "difference"): (wanted - now) / first,
+            ("relative_to_first",): wanted / first - 1,
+            ("predict_change",): wanted - now,
+            ("relative_to_first", "predict_change"): (wanted - now) / first,
         }[tuple(view)]
         np.testing.assert_allclose(batch.labels, expected, atol=1e-12)
-        np.testing.assert_allclose(batch.signal, seen / seen[:, :1] - 1 if "relative" in view else seen, atol=1e-12)
-        np.testing.assert_allclose(batch.restore(batch.labels), wanted, rtol=1e-13)
+        np.testing.assert_allclose(
+            batch.signal, seen / seen[:, :1] - 1 if "relative_to_first" in view else seen, atol=1e-12
+        )
+        np.testing.assert_allclose(batch.inverse_transform(batch.labels), wanted, rtol=1e-13)
         np.testing.assert_allclose(batch.actual, wanted, rtol=1e-13)
-        np.testing.assert_allclose(batch.end().actual[:, 0], windows.labels(name), rtol=1e-13)
+        np.testing.assert_allclose(batch.final_step().actual[:, 0], windows.labels(name), rtol=1e-13)
 
 
 def test_views_of_padded_windows_are_undone_at_their_ends(tmp_path):
     rows = np.arange(len(GROUP)) + 1.0
-    series = write_series(tmp_path, rows, rows**2, group=GROUP, observed=[0])
-    knobs = {"whole": True, "relative": True, "difference": True, "seq_len": 9}
+    series = write_series(tmp_path, rows, rows**2, group=GROUP, target_columns=(0,))
+    knobs = {"one_window_per_group": True, "relative_to_first": True, "predict_change": True, "seq_len": 9}
     windows = cut(tmp_path, series, split="groups", fractions=(0.5, 0.2), **knobs)
     for name in PARTS:
-        for every in (True, False):
-            end = everything(windows, name, every=every).end()
+        for all_steps in (True, False):
+            end = everything(windows, name, all_steps=all_steps).final_step()
             np.testing.assert_allclose(end.actual[:, 0], windows.labels(name), rtol=1e-13)
 
 
 def test_a_base_of_zero_is_refused_with_column_and_step(tmp_path):
     signal = np.ones((60, 2))
     signal[40, 1] = 0
-    series = write_series(tmp_path, signal, signal[:, :1], observed=[0])
-    windows = cut(tmp_path, series, relative=True, stride=2)
-    with pytest.raises(ValueError, match="none of c1 is 0 in step 40, the first of a window, which window.relative"):
+    series = write_series(tmp_path, signal, signal[:, :1], target_columns=(0,))
+    windows = cut(tmp_path, series, relative_to_first=True, stride=2)
+    with pytest.raises(
+        ValueError, match="none of c1 is 0 in step 40, the first of a window, which window.relative_to_first"
+    ):
         everything(windows, "validation")
     everything(windows, "test")  # where there is none
 
 
 def test_padded_batches_mark_what_is_real_and_first_leaves_it_out(tmp_path):
-    windows = grouped(tmp_path, seq_len=9, whole=True, batch_size=3, fractions=(0.4, 0.2))
+    windows = grouped(tmp_path, seq_len=9, one_window_per_group=True, batch_size=3, fractions=(0.4, 0.2))
     batches = [*windows.batches("test")]  # four groups
-    assert [batch.real for batch in batches] == [3, 1]
+    assert [batch.n_valid for batch in batches] == [3, 1]
     last = batches[-1]
-    assert len(last.signal) == 3 and len(last.first(1).signal) == len(last.first(1).labels) == 1
+    assert len(last.signal) == 3 and len(last.head(1).signal) == len(last.head(1).labels) == 1

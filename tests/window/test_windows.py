@@ -11,11 +11,13 @@ from seeds import rng
 from small_windows import cut as cut_series
 from small_windows import write_series
 
-from recurrent.storage.series import Series, SeriesWriter
+from recurrent.storage.meta import SeriesMeta, SourceMeta, Units
+from recurrent.storage.series import Series
+from recurrent.storage.series_writer import SeriesWriter
 from recurrent.window import steps
-from recurrent.window import write as cutting
+from recurrent.window.meta import PARTS
 from recurrent.window.part import Part
-from recurrent.window.split import PARTS, in_time
+from recurrent.window.split import in_time
 from recurrent.window.windows import Windows
 
 # five cycles, whose parts under 60/20/20 are rows 0..17, 18..24 and 25..30
@@ -23,11 +25,11 @@ FAILURES, ROWS = (4, 11, 18, 25), 31
 
 
 def cut(folder, signal, *, target=None, failures=(), **knobs) -> Windows:
-    return cut_series(folder, write_series(folder, signal, target, failures=list(failures)), **knobs)
+    return cut_series(folder, write_series(folder, signal, target, failures=tuple(failures)), **knobs)
 
 
 def part_of(begin, end, *sizes) -> Part:
-    return Part(np.array([[begin, end]]), *sizes, horizon=0, whole=False)
+    return Part(np.array([[begin, end]]), *sizes, horizon=0, one_window_per_group=False)
 
 
 @pytest.mark.parametrize(
@@ -42,19 +44,19 @@ def part_of(begin, end, *sizes) -> Part:
 )
 def test_statistics_by_hand(tmp_path, statistic, expected):
     series = write_series(tmp_path, [1, 3, 5, 9, -3, 5])
-    [(features, _)] = steps.summarise(series, 2, (statistic,))
+    [(features, _)] = steps.aggregate(series, 2, (statistic,))
     np.testing.assert_allclose(features[:, 0], expected, rtol=1e-15)
 
 
 def test_statistics_of_16_bits_do_not_overflow(tmp_path):
-    [(features, _)] = steps.summarise(write_series(tmp_path, [-32768, 1]), 2, ("max", "std"))
+    [(features, _)] = steps.aggregate(write_series(tmp_path, [-32768, 1]), 2, ("max", "std"))
     assert features.tolist() == [[32768, 16384.5]]
 
 
 def test_each_statistic_has_all_columns_in_order(tmp_path):
     signal = np.c_[np.arange(12), 100 + 2 * np.arange(12)]
     windows = cut(tmp_path, signal, samples_per_step=2, seq_len=1, batch_size=1, statistics=("max", "mean"))
-    assert windows.meta["features"] == ["max of c0", "max of c1", "mean of c0", "mean of c1"]
+    assert [*windows.meta.features] == ["max of c0", "max of c1", "mean of c0", "mean of c1"]
     assert windows.steps.signal[:2].tolist() == [[1, 102, 0.5, 101], [3, 106, 2.5, 105]]
 
 
@@ -127,10 +129,10 @@ def test_a_step_that_straddles_parts_belongs_to_neither(lengths, samples, fracti
 
 def test_contiguous_where_there_are_no_failures_and_meta_says_so(tmp_path):
     windows = cut(tmp_path, np.arange(20), split="failures")
-    assert windows.meta["split"] == "contiguous"
+    assert windows.meta.split == "contiguous"
     assert [(windows.parts[name].begin, windows.parts[name].end) for name in PARTS] == [(0, 12), (12, 16), (16, 20)]
     (tmp_path / "quake").mkdir()
-    assert cut(tmp_path / "quake", np.arange(ROWS), failures=FAILURES, split="failures").meta["split"] == "failures"
+    assert cut(tmp_path / "quake", np.arange(ROWS), failures=FAILURES, split="failures").meta.split == "failures"
 
 
 @given(begin=st.integers(0, 9), steps=st.integers(0, 60), seq=st.integers(1, 12), stride=st.integers(1, 9),
@@ -141,14 +143,14 @@ def test_windows_are_all_that_fit(begin, steps, seq, stride, batch):
     assert part.windows == len(fitting)
     assert part.batches == len(range(0, len(fitting), batch))
     if fitting:
-        assert part.describe()["windows_in_last_batch"] == (len(fitting) - 1) % batch + 1
+        assert part.describe().windows_in_last_batch == (len(fitting) - 1) % batch + 1
 
 
 @pytest.mark.parametrize(("stride", "batch_size"), [(1, 2), (2, 3), (5, 1)])
 def test_no_window_touches_two_parts(tmp_path, stride, batch_size):
     windows = cut(tmp_path, np.arange(ROWS), failures=FAILURES, split="failures", stride=stride, batch_size=batch_size)
     for name, (first, last) in zip(PARTS, [(0, 17), (18, 24), (25, 30)], strict=True):
-        signal = windows.cut(name, np.arange(windows.parts[name].windows)).signal
+        signal = windows.gather(name, np.arange(windows.parts[name].windows)).signal
         expected = [[*range(w, w + 3)] for w in range(first, last + 1, stride) if w + 2 <= last]
         assert signal[:, :, 0].tolist() == expected
 
@@ -158,7 +160,7 @@ def test_array_is_a_view_of_shape_batches_batch_seq_features(tmp_path):
     for name, batches in {"train": 4, "validation": 1, "test": 1}.items():  # 17, 5 and 5 windows
         assert (array := windows.array(name)).shape == (batches, 4, 3, 2)
         assert np.shares_memory(array, windows.steps.signal) and not array.flags.writeable
-        signal = windows.cut(name, np.arange(batches * 4)).signal
+        signal = windows.gather(name, np.arange(batches * 4)).signal
         np.testing.assert_array_equal(array.reshape(-1, 3, 2), signal)
 
 
@@ -166,16 +168,16 @@ def test_batches_give_every_window_once_and_padding_is_marked(tmp_path):
     windows = cut(tmp_path, np.arange(40), batch_size=4)  # 22, 6 and 6 windows
     for name, reals in {"train": [4, 4, 4, 4, 4, 2], "validation": [4, 2]}.items():
         batches = [*windows.batches(name)]
-        assert [batch.real for batch in batches] == reals
+        assert [batch.n_valid for batch in batches] == reals
         assert all(batch.signal.shape == batch.labels.shape == (4, 3, 1) for batch in batches)
         assert (batches[-1].signal[reals[-1] :] == batches[-1].signal[reals[-1] - 1]).all()  # padded with the last one
         begin = windows.parts[name].begin
-        firsts = np.concatenate([batch.first(batch.real).signal[:, 0, 0] for batch in batches])
+        firsts = np.concatenate([batch.valid().signal[:, 0, 0] for batch in batches])
         assert firsts.tolist() == [*range(begin, begin + sum(reals))]
-        labels = np.concatenate([batch.first(batch.real).actual[:, -1] for batch in batches])
+        labels = np.concatenate([batch.valid().actual[:, -1] for batch in batches])
         np.testing.assert_array_equal(labels, windows.labels(name))
         assert windows.last_steps(name).tolist() == labels[:, 0].tolist()
-        assert windows.meta["splits"][0][name]["windows_in_last_batch"] == reals[-1]
+        assert windows.meta.splits[0][name].windows_in_last_batch == reals[-1]
 
 
 @settings(max_examples=50)
@@ -192,7 +194,7 @@ def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
             cut(folder, np.arange(rows), **knobs)
         except ValueError as error:
             ways = [(name, int(number)) for name, number in re.findall(r"(\w+) (?:up to )?(\d+)(?= or|$)", str(error))]
-            if str(error).endswith("what would work: a longer recording"):  # then nothing else may
+            if str(error).endswith("try: a longer recording"):  # then nothing else may
                 for samples in range(1, knobs["samples_per_step"]):
                     with pytest.raises(ValueError, match="too few"):
                         cut(folder, np.arange(rows), **knobs | {"samples_per_step": samples})
@@ -205,15 +207,12 @@ def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
     pytest.fail(f"three suggestions did not do: {knobs}")  # one for the parts, one for the batch, none left
 
 
-def test_refusals_name_the_part_and_numbers():
-    parts = {
-        name: part_of(10 * i, 10 * i + n, 7, 1, 4) for i, (name, n) in enumerate(zip(PARTS, (9, 7, 6), strict=True))
-    }
-    with pytest.raises(ValueError, match=r"test has 6 steps, .* seq_len 7; what would work: seq_len up to 6"):
-        cutting._require_windows(parts, iter([]))
-    del parts["test"]
+def test_refusals_name_the_part_and_numbers(tmp_path):
+    fractions = {"fractions": (9 / 22, 7 / 22), "batch_size": 4}
+    with pytest.raises(ValueError, match=r"test has 6 steps, .* seq_len 7; try: seq_len up to 6"):
+        cut(tmp_path, np.arange(22), seq_len=7, **fractions)
     with pytest.raises(ValueError, match=r"train has 3 windows, .*window.batch_size 4; .*window.batch_size up to 3"):
-        cutting._require_windows(parts, iter([]))
+        cut(tmp_path, np.arange(23), seq_len=7, **fractions)
 
 
 @pytest.mark.parametrize("changed", [0, 8, 17, 18, 30, 41])
@@ -226,7 +225,7 @@ def test_a_sample_changes_the_windows_that_hold_it_and_no_earlier_one(tmp_path, 
     after = cut(tmp_path / "other", signal, **knobs)
     for name in PARTS:
         last = before.last_steps(name)
-        old, new = (w.cut(name, np.arange(len(last))).signal for w in (before, after))
+        old, new = (w.gather(name, np.arange(len(last))).signal for w in (before, after))
         holds = (last - 2 <= changed // 2) & (changed // 2 <= last)
         np.testing.assert_array_equal((old != new).any(axis=(1, 2)), holds)
 
@@ -237,9 +236,9 @@ def test_memory_stays_flat(tmp_path):
             for first in range(0, rows, 1 << 20):
                 values = np.arange(first, min(first + (1 << 20), rows), dtype=np.int64)[:, None]
                 writer.append(values % 30_000, values / 8)
-            names = {"signal": ["x"], "target": ["t"], "observed": [None], "units": {}}
-            writer.finish(names | {"countdown": False, "failures": []})
-        series = Series.open(tmp_path / "series")
+            source = SourceMeta("made up", "")
+            writer.finish(SeriesMeta(("x",), ("t",), (None,), Units("V", "s"), (), False, source))
+        series = Series.open(tmp_path / "series", SeriesMeta)
         tracemalloc.start()
         cut_series(tmp_path, series, **knobs)
         try:
@@ -255,11 +254,11 @@ def test_open_says_where_there_are_no_windows(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         Windows.open(tmp_path / "nowhere")
     write_series(tmp_path, [1, 2])
-    with pytest.raises(ValueError, match="series: a series without windows"):
+    with pytest.raises(ValueError, match="series/meta.json: splits: Field required"):
         Windows.open(tmp_path / "series")
 
 
 @pytest.mark.parametrize(("statistic", "advice"), [("mean", "window.samples_per_step 1"), ("std", "seq_len up to 1")])
 def test_no_samples_per_step_is_advised_that_the_statistic_refuses(tmp_path, statistic, advice):
-    with pytest.raises(ValueError, match=f"what would work: .*{advice}$"):
+    with pytest.raises(ValueError, match=f"try: .*{advice}$"):
         cut(tmp_path, np.arange(10), samples_per_step=2, seq_len=2, statistics=(statistic,))

@@ -1,0 +1,88 @@
+"""Results of all splits -> metrics/<system>.json, and a summary in words.
+
+Where there are several splits, every score is the mean over them, with its spread beside it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurrent.evaluate import baselines, metrics
+from recurrent.evaluate.scoring import SplitResult
+from recurrent.evaluate.truth import Scores, Truth
+from recurrent.numerics import mean, total
+from recurrent.window.meta import PARTS
+
+
+def report(results: Sequence[SplitResult]) -> dict[str, Any]:
+    """Return the content of metrics/<system>.json."""
+    first, error = results[0], results[0].truth.error
+    scores: dict[str, Scores] = {part: _mean([result.scores[part] for result in results]) for part in PARTS}
+    of_baselines = {
+        name: _mean([result.truth.score(result.baseline_forecasts[name]) for result in results])
+        for name in first.baseline_forecasts
+    }
+    best = min(of_baselines, key=lambda name: of_baselines[name][error])
+    counts = {f"{name}_windows": first.windows.parts[name].windows for name in PARTS}
+    if first.windows.meta.countdown:
+        cycle, _ = baselines.cycles(first.windows, first.windows.last_steps("test"))
+        counts["test_cycles"] = len(np.unique(cycle))
+    low, high = _gain_interval(results, best)
+    least = of_baselines[best][error]
+    content: dict[str, Any] = {
+        **scores,
+        "baselines": of_baselines,
+        "skill": 1 - scores["test"][error] / least if least > 0 else 0.0,
+        f"{error}_gain_ci95": {"low": low, "high": high},
+        "counts": counts,
+    }
+    if len(results) > 1:
+        content["counts"]["splits"] = len(results)
+        content["spread"] = _spread([result.scores["test"] for result in results])
+    return content
+
+
+def _gain_interval(results: Sequence[SplitResult], best: str) -> tuple[float, float]:
+    """95 % interval of how much smaller the network's error is than the best baseline's, by block bootstrap.
+
+    Windows that share steps stay in one block; where there are several splits, a split is one value.
+    """
+    gains = [result.truth.gain(result.predicted, result.baseline_forecasts[best]) for result in results]
+    if len(gains) > 1:
+        return metrics.block_bootstrap(np.array([float(mean(gain)) for gain in gains]), 1)
+    part = results[0].windows.parts["test"]
+    block = 1 if part.one_window_per_group else -(-part.seq_len // part.stride)
+    return metrics.block_bootstrap(gains[0], min(block, len(gains[0])))
+
+
+def _mean(scores: Sequence[Scores]) -> Scores:
+    return scores[0] if len(scores) == 1 else {key: float(mean([s[key] for s in scores])) for key in scores[0]}
+
+
+def _spread(scores: Sequence[Scores]) -> Scores:
+    deviations = {key: np.array([s[key] for s in scores]) - _mean(scores)[key] for key in scores[0]}
+    return {key: math.sqrt(total(values * values) / (len(scores) - 1)) for key, values in deviations.items()}
+
+
+def summary_text(content: Mapping[str, Any], truth: Truth | type[Truth]) -> str:
+    """Say in words what the metrics mean, the network's defeat included; `truth` tells which of them decide."""
+    test, others, error = content["test"], content["baselines"], truth.error
+    interval, unit = content[f"{error}_gain_ci95"], error.replace("_", " ")
+    best = min(others, key=lambda name: others[name][error])
+    width = max(11, *map(len, others))
+    lines = [f"{'':<{width}} {truth.headline.replace('_', ' '):>10} {unit:>10}"]
+    for name, scores in [*others.items(), ("network", test)]:
+        lines.append(f"{name:<{width}} {scores[truth.headline]:>10.4f} {scores[error]:>10.4g}")
+    gain = f"(95 % interval of the gain in {unit}: {interval['low']:.3g} to {interval['high']:.3g})"
+    # r2 <= 0: the labels' mean is better
+    if others[truth.constant][error] <= test[error] * 1.05 or test.get("r2", 1.0) <= 0:
+        lines.append("A constant is as good here: the network is no better than it.")
+    elif content["skill"] <= 0:
+        lines.append(f"No skill: the baseline '{best}' is better {gain}.")
+    elif interval["low"] <= 0:
+        lines.append(f"Not significantly better than '{best}': the difference may be chance {gain}.")
+    else:
+        lines.append(f"The network's error is {content['skill']:.0%} below that of the best baseline, '{best}'.")
+    return "\n".join(lines)

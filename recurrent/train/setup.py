@@ -1,0 +1,83 @@
+"""What training starts from: scalers fitted on train, and a network of the right sizes.
+
+Legend of shapes: B windows of a batch, T steps, n rows, D features.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from recurrent.config.schema import Model
+from recurrent.network.forecaster import Forecaster, build
+from recurrent.network.model_file import ForecasterConfig
+from recurrent.network.scaler import Scaler
+from recurrent.network.task import Task, task_of
+from recurrent.storage.npy import Array
+from recurrent.window.steps import BLOCK_ROWS
+from recurrent.window.windows import Windows
+
+
+def task_of_windows(windows: Windows) -> Task:
+    """Return the task that the windows' target tells."""
+    return task_of(len(windows.meta.classes or ()))
+
+
+def new_forecaster(model: Model, windows: Windows, *, seed: int, backend: str = "reference") -> Forecaster:
+    """Return the network that is trained on these windows, before its first step."""
+    return build(forecaster_config(model, windows), fit_scalers(windows), seed=seed, backend=backend)
+
+
+def forecaster_config(model: Model, windows: Windows) -> ForecasterConfig:
+    """Return the sizes of a network for these windows: their columns, words, targets and classes.
+
+    Raises
+    ------
+    ValueError
+        Where model.input or model.readout do not fit the windows.
+    """
+    task, words = task_of_windows(windows), len(windows.meta.vocabulary or ())
+    if (model.input == "values") == bool(words):
+        expected = "multi_hot or embedding, the signal is words" if words else "values, the signal is not text"
+        raise ValueError(f"model.input is {model.input}, expected {expected}")
+    if model.readout not in task.readouts:
+        raise ValueError(
+            f"model.readout is {model.readout}, expected {' or '.join(task.readouts)}: a sequence has one class"
+        )
+    return ForecasterConfig(
+        cell=model.cell,
+        input_size=windows.steps.signal.shape[1],
+        hidden_size=model.hidden_size,
+        num_layers=model.num_layers,
+        output_size=task.output_size(windows.steps.target.shape[1]),
+        input=model.input,
+        vocabulary=words,
+        embedding_size=model.embedding_size if model.input == "embedding" else 0,
+        dropout=model.dropout,
+        readout=model.readout,
+        classes=len(windows.meta.classes or ()),
+    )
+
+
+def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
+    """Fit the scalers of signal and labels on the train part, and on nothing else."""
+    train, steps = windows.parts["train"], windows.steps
+    if windows.view.depends_on_window:
+        batches = [(batch.valid() for batch in windows.batches("train")) for _ in range(2)]
+        return (
+            Scaler.fit(_rows(batch.signal, batch.lengths) for batch in batches[0]),
+            Scaler.fit(_rows(batch.labels, batch.lengths) for batch in batches[1]),
+        )
+
+    def blocks(values: Array) -> Iterator[Array]:
+        for first in range(train.begin, train.end, BLOCK_ROWS):
+            yield values[first : min(first + BLOCK_ROWS, train.end)]
+
+    signal = Scaler.identity(steps.signal.shape[1]) if windows.meta.vocabulary else Scaler.fit(blocks(steps.signal))
+    return signal, task_of_windows(windows).target_scaler(Scaler.fit(blocks(steps.target)))
+
+
+def _rows(values_BTD: Array, lengths_B: Array | None) -> Array:
+    """Return the steps of all windows, (n, D), without padding."""
+    if lengths_B is None:
+        return values_BTD.reshape(-1, values_BTD.shape[-1])
+    return values_BTD[np.arange(values_BTD.shape[1]) < lengths_B[:, None]]

@@ -1,0 +1,78 @@
+"""What the meta.json of windows says: how steps were made, where the windows of each part lie, what is learnt."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recurrent.storage.meta import Correlations, Count, Meta, Names, Row, Units
+
+PartName = Literal["train", "validation", "test"]
+PARTS: tuple[PartName, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class PartMeta(Meta):
+    """A part of a split: its steps [begin, end) and its windows, of which the last batch may hold fewer."""
+
+    begin: Row
+    end: Row
+    batch_size: Count
+    windows: Count
+    batches: Count
+    windows_in_last_batch: Count
+
+
+@dataclass(frozen=True)
+class Digests(Meta):
+    """md5 of the steps' arrays, as they lie in memory."""
+
+    signal: str
+    target: str
+
+
+@dataclass(frozen=True)
+class WindowsMeta(Meta):
+    """What windows are; keys that params.yaml has, too, mean the same.
+
+    Parameters
+    ----------
+    splits : one or several, each with PARTS
+    split : how they were made
+    features : names of the columns that a network reads
+    target, target_columns, units, failures, countdown, classes, vocabulary, groups, season, correlations : as of the
+        series; `failures` in its rows
+    first_targets : the target's first value in the recording and after each failure
+    md5 : of the steps
+    """
+
+    splits: tuple[dict[PartName, PartMeta], ...]
+    split: str
+    seq_len: Count
+    stride: Count
+    horizon: Row
+    one_window_per_group: bool
+    relative_to_first: bool
+    predict_change: bool
+    samples_per_step: Count
+    features: Names
+    target: Names
+    target_columns: tuple[Row | None, ...]
+    units: Units
+    failures: tuple[Row, ...]
+    first_targets: tuple[float, ...]
+    countdown: bool
+    md5: Digests
+    classes: Names | None = None
+    vocabulary: Names | None = None
+    groups: Names | None = None
+    season: Count | None = None
+    correlations: Correlations | None = None
+
+    @property
+    def measured_columns(self) -> list[int]:
+        """For each target the column that measures it, of those that have one."""
+        return [column for column in self.target_columns if column is not None]
+
+    @property
+    def measures_target(self) -> bool:
+        """Whether each target is measured by a column that the network reads."""
+        return None not in self.target_columns
