@@ -61,7 +61,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     if not isinstance(data, dict):
         raise ParamsError(f"{name}: expected keys and values, found {type(data).__name__}")
     lines: dict[tuple[Any, ...], int] = {}
-    problems = [f"{name}:{line}: {key}: stands there twice" for line, key in _index(root, (), lines)]
+    problems = [f"{name}:{line}: {key}: duplicate key" for line, key in _index(root, (), lines)]
     if system is not None:
         problems += [
             f"{name}:{line}: systems.{key[1]}: a name has letters, digits, - and _ only"
@@ -119,16 +119,16 @@ def _merge(defaults: Any, section: Any) -> Any:
 
 
 def _index(node: Any, key: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> list[tuple[int, str]]:
-    """Note the line of every key below `node`; return the keys that stand there twice."""
-    twice: list[tuple[int, str]] = []
+    """Note the line of every key below `node`; return the duplicate ones."""
+    duplicates: list[tuple[int, str]] = []
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             below = (*key, name.value)
             if below in lines:
-                twice.append((name.start_mark.line + 1, ".".join(below)))
+                duplicates.append((name.start_mark.line + 1, ".".join(below)))
             lines[below] = name.start_mark.line + 1
-            twice += _index(value, below, lines)
-    return twice
+            duplicates += _index(value, below, lines)
+    return duplicates
 
 
 def _is_echo(problem: Any) -> bool:

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SOURCE = Path(__file__).with_name("number_parser.c")
 LONG, TEXT, POINTER = ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p
-KINDS = {"i": np.int64, "r": np.float64}
+KINDS = {"i": np.int64, "f": np.float64}
 
 
 @cache
@@ -37,7 +37,7 @@ def parse(block: bytes, delimiter: str, kinds: str) -> list[Array] | None:
 
     Parameters
     ----------
-    kinds : a letter for each column of the file: i for int64, r for float64, a blank for one that is not wanted
+    kinds : a letter for each column of the file: i for int64, f for float64, a blank for one that is not wanted
 
     Returns
     -------

@@ -111,7 +111,7 @@ def correlations(columns: Mapping[str, Array]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        Two columns that are never known together, or then constant.
+        Two columns without rows in which both are known and vary.
     """
     varying = {name: column for name, column in columns.items() if len(np.unique(column[np.isfinite(column)])) > 1}
     values = [[_correlation(a, b) for b in varying.values()] for a in varying.values()]
@@ -123,5 +123,5 @@ def _correlation(a: Array, b: Array) -> float:
     a, b = a[known] - a[known].mean(), b[known] - b[known].mean()
     scale = np.sqrt((a**2).sum() * (b**2).sum())
     if not scale > 0:
-        raise ValueError("two columns are never known together, or then constant: no correlation")
+        raise ValueError("two columns have no rows in which both are known and vary: no correlation")
     return float(np.clip((a * b).sum() / scale, -1, 1))

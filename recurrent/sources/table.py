@@ -119,10 +119,10 @@ def _notes(time: Array, group: Array, order: Array) -> list[str]:
     """What is to be said about the time stamps, `order` being that of the sorted rows."""
     notes = []
     if moved := int((order != np.arange(len(order))).sum()):
-        notes.append(f"{moved} rows stood out of order, sorted by group and time")
+        notes.append(f"{moved} rows were out of order, sorted by group and time")
     steps = np.diff(time[order])[np.diff(group[order]) == 0]
     if same := int((steps == 0).sum()):
-        notes.append(f"{same} rows have the time of the row before, kept")
+        notes.append(f"{same} rows repeat the previous timestamp; kept")
     usual = float(np.median(steps)) if len(steps) else 0.0
     if gaps := int((steps > GAP * usual).sum()):
         notes.append(

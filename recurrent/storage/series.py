@@ -144,7 +144,7 @@ class SeriesWriter:
         """Replacing a folder deletes it, so one that holds anything else is left alone."""
         known = {META, *(f"{name}.npy" for name in NAMES)}
         if not self.folder.is_dir() or (strange := sorted({p.name for p in self.folder.iterdir()} - known)):
-            what = f"holds {strange[0]}" if self.folder.is_dir() else "is no folder"
+            what = f"holds {strange[0]}" if self.folder.is_dir() else "is not a directory"
             raise ValueError(f"{self.folder}: {what}, expected a series to replace, or nothing")
 
     def append(self, signal: Array, target: Array, group: Array | None = None) -> None:

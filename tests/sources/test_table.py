@@ -46,14 +46,14 @@ def test_rows_are_sorted_and_it_is_said(tmp_path):
     path = write(tmp_path / "own.csv", HEADER, [rows[1], rows[0], *rows[2:]])
     recording = load(path)
     assert recording.signal.tolist() == [row[1:] for row in rows]
-    assert recording.meta["source"]["notes"] == ["2 rows stood out of order, sorted by group and time"]
+    assert recording.meta["source"]["notes"] == ["2 rows were out of order, sorted by group and time"]
     assert load(path, time=None).signal[0].tolist() == rows[1][1:]
 
 
 def test_gaps_and_repeated_times_are_said(tmp_path):
     notes = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta["source"]["notes"]
     assert notes == [
-        "1 rows have the time of the row before, kept",
+        "1 rows repeat the previous timestamp; kept",
         "1 of 5 steps are longer than 1.5 times the usual 1, up to 4",
     ]
 
