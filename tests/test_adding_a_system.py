@@ -42,7 +42,7 @@ def read(options: Options, raw: Path) -> Recording:
     """Compute it."""
     i = np.arange(options.rows)[:, None]
     value = 100 + 0.99**i * np.sin(i / 5)
-    meta = series_meta("damped", signal=["height"], target=["height"], observed=[0], units=("m", "m"), time_unit="row")
+    meta = series_meta("damped", signal=["height"], target=["height"], units=("m", "m"), time_unit="row")
     return Recording(value, value, None, meta)
 '''
 STANZAS = """

@@ -80,7 +80,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         # JSON, because there pydantic takes a mapping for a dataclass even when it is strict
         settings = TypeAdapter(schema).validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        found = [_explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
+        found = [explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
         problems += [f"{name}:{line}: {message}" for line, message in sorted(found)]
     if problems:
         raise ParamsError("\n".join(problems))
@@ -136,7 +136,7 @@ def _is_echo(problem: Any) -> bool:
     return problem["type"] == "too_short" and bool(problem["input"])
 
 
-def _explain(problem: Any, schema: type, lines: dict[tuple[Any, ...], int]) -> tuple[int, str]:
+def explain(problem: Any, schema: type, lines: dict[tuple[Any, ...], int]) -> tuple[int, str]:
     """Turn one of pydantic's problems into (line, text)."""
     key = tuple(str(part) for part in problem["loc"])
     while key and key not in lines and problem["type"] != "missing":

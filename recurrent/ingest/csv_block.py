@@ -8,24 +8,19 @@ number is and words the problems.
 from __future__ import annotations
 
 import csv
-import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from recurrent.ingest import number_parser
-from recurrent.ingest.csv_header import NUMBER, shown
+from recurrent.ingest.csv_header import INTEGER, NUMBER, shown
+from recurrent.storage.series import EXACT_IN_FLOAT, Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Flags = tuple[bool, ...]
 
 BOM = b"\xef\xbb\xbf"
-INTEGER = re.compile(r"[+-]?[0-9]+")
-# From here on float64 skips integers. Below, a decimal further down the column can change no integer.
-EXACT_IN_FLOAT = 2**53
 
 
 class BadLineError(ValueError):
@@ -152,4 +147,5 @@ def refuse_control_bytes(line: bytes) -> None:
 
 
 def _exact(column: Array) -> bool:
+    """Say whether a decimal further down the column can change no integer."""
     return bool(column.max(initial=0) < EXACT_IN_FLOAT and column.min(initial=0) > -EXACT_IN_FLOAT)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 DELIMITERS = ",;\t|"
+INTEGER = re.compile(r"[+-]?[0-9]+")
 # What float() reads, less underscores, inf, nan and the digits of other scripts.
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -17,8 +16,7 @@ from tqdm import tqdm
 from recurrent.ingest.csv_block import BOM, BlockParser, Flags, refuse_control_bytes
 from recurrent.ingest.csv_header import read_header
 from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from recurrent.storage.series import Array
 
 # The fastest of 2**17 to 2**22: it stays in the second-level cache, and the allocator gives the same memory again.
 BLOCK_BYTES = 1 << 20

@@ -9,13 +9,11 @@ import ctypes
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from recurrent import compiled_c
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from recurrent.storage.series import Array
 
 SOURCE = Path(__file__).with_name("number_parser.c")
 LONG, TEXT, POINTER = ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p

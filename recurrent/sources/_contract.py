@@ -5,10 +5,9 @@ A source is a file here with `Options`, `files(options)` and `read(options, raw)
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from recurrent.config.reader import explain
 from recurrent.config.schema import Name, Section
 from recurrent.ingest.download import File
 from recurrent.storage.series import Array
@@ -39,23 +39,12 @@ def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
     if name not in NAMES:
         raise ValueError(f"source.name: found {name!r}, expected one of {', '.join(NAMES)}")
     module = import_module(f"recurrent.sources.{name}")
+    schema = make_dataclass("Params", [("source", module.Options)])
     try:  # by way of JSON, where strict types still take a list for a tuple
-        return module, TypeAdapter(module.Options).validate_json(json.dumps(keys))
+        return module, TypeAdapter(schema).validate_json(json.dumps({"source": keys})).source
     except ValidationError as error:
-        known = list(module.Options.__dataclass_fields__)
-        problems = [_explained(problem, known) for problem in error.errors()]
-        raise ValueError("\n".join(problems)) from error
-
-
-def _explained(problem: Any, known: list[str]) -> str:
-    key = str(problem["loc"][0])
-    if problem["type"] == "unexpected_keyword_argument":
-        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-        return f"source.{key}: unknown key; the nearest known key is source.{''.join(nearest)}"
-    if problem["type"] in ("missing", "missing_argument"):
-        return f"source.{key}: missing"
-    expected = problem["msg"].removeprefix("Input should be ")
-    return f"source.{key}: found {problem['input']!r}, expected: {expected}"
+        lines = {("source", key): 0 for key in keys}
+        raise ValueError("\n".join(explain(problem, schema, lines)[1] for problem in error.errors())) from error
 
 
 Url = Annotated[str, Field(pattern="^https?://")]
@@ -82,7 +71,7 @@ def series_meta(
     *,
     signal: Sequence[str],
     target: Sequence[str],
-    observed: Sequence[int | None],
+    observed: Sequence[int | None] | None = None,
     units: tuple[str, str],
     time_unit: str,
     md5: str = "",
@@ -91,11 +80,14 @@ def series_meta(
     countdown: bool = False,
     **optional: Any,
 ) -> dict[str, Any]:
-    """Put together what `Recording` describes; `units` are of signal and target, `md5` of the raw file."""
+    """Put together what `Recording` describes; `units` are of signal and target, `md5` of the raw file.
+
+    A target is observed in the signal column of its name, unless `observed` tells of another one.
+    """
     return {
         "signal": list(signal),
         "target": list(target),
-        "observed": list(observed),
+        "observed": list(observed or same_columns(signal, target)),
         "units": dict(zip(("signal", "target"), units, strict=True)),
         "time_unit": time_unit,
         "failures": list(failures),
@@ -103,6 +95,11 @@ def series_meta(
         "source": {"name": name, "md5": md5, "notes": list(notes)},
         **optional,
     }
+
+
+def same_columns(signal: Sequence[str], target: Sequence[str]) -> list[int | None]:
+    """Return for each target the position of the signal column of the same name, or None."""
+    return [signal.index(name) if name in signal else None for name in target]
 
 
 def correlations(columns: Mapping[str, Array]) -> dict[str, Any]:

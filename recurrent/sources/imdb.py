@@ -104,7 +104,6 @@ def read(options: Options, raw: Path) -> Recording:
         path.name,
         signal=["word"],
         target=["sentiment"],
-        observed=[None],
         units=("word", "class"),
         time_unit="word",
         md5=digest(path),

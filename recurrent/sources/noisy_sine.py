@@ -45,7 +45,6 @@ def read(options: Options, raw: Path) -> Recording:
         "noisy_sine",
         signal=["value"],
         target=["value"],
-        observed=[0],
         units=("1", "1"),
         time_unit="row",
         groups=[f"series {i}" for i in range(options.series)],

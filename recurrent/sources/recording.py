@@ -12,6 +12,7 @@ from pathlib import Path
 from recurrent.config.schema import RecordingOptions
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import File
+from recurrent.sources._contract import same_columns
 from recurrent.storage.series import SeriesWriter
 
 
@@ -49,7 +50,7 @@ class CsvRecording:
                     "source": {"name": csv.path.name, "md5": csv.md5, "columns": list(csv.columns)},
                     "signal": list(options.signal),
                     "target": [options.target],
-                    "observed": [options.signal.index(options.target) if options.target in options.signal else None],
+                    "observed": same_columns(options.signal, [options.target]),
                     "units": {"signal": options.signal_unit, "target": options.target_unit},
                     "countdown": options.failure_below is not None,
                     "failures": csv.failures,

@@ -50,7 +50,7 @@ def read(options: Options, raw: Path) -> Recording:
     y = np.array(B) * _alternating(np.cos, np.sin, t * (np.array(M) + FREQUENCY))
     place = np.stack([x.sum(axis=1), y.sum(axis=1)], axis=1)
     xy = ["x", "y"]
-    meta = series_meta("trajectory", signal=xy, target=xy, observed=[0, 1], units=("1", "1"), time_unit="row")
+    meta = series_meta("trajectory", signal=xy, target=xy, units=("1", "1"), time_unit="row")
     return Recording(place, place, None, meta)
 
 

@@ -1,6 +1,7 @@
 """Weather: a regular grid, holes filled with the past only, angles on a circle."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_data import FILE, SYNOP, weather, write
 
@@ -64,7 +65,7 @@ def test_rows_before_the_first_value_are_left_out(tmp_path):
 
 def test_fill_with_past_values_by_hand():
     nan = np.nan
-    filled = synop.fill_with_past_values(np.array([[nan, 1], [2, nan], [nan, nan], [3, 4]]))
+    filled = synop.fill_with_past_values(pd.DataFrame([[nan, 1], [2, nan], [nan, nan], [3, 4]])).to_numpy()
     np.testing.assert_array_equal(filled, [[nan, 1], [2, 1], [2, 1], [3, 4]])
 
 

@@ -63,6 +63,15 @@ def test_time_zones_count(tmp_path):
     assert own(tmp_path, text, time="t", time_format="%Y-%m-%dT%H:%M%z").signal.tolist() == [[1], [2], [3]]
 
 
+def test_a_time_without_the_zone_of_its_format_and_a_word_are_refused(tmp_path):
+    text = "t,x\n2024-10-27T02:30,1\n2024-10-27T03:10+0100,0\n"
+    with pytest.raises(ValueError, match="own.csv:2: column 't' holds '2024-10-27T02:30', expected a time like"):
+        own(tmp_path, text, time="t", time_format="%Y-%m-%dT%H:%M%z")
+    for word in ("now", "today", "nan", "NaT", ""):  # pandas has a meaning for each
+        with pytest.raises(ValueError, match=f"own.csv:3: column 't' holds '{word}', expected a time like %Y"):
+            own(tmp_path, f"t,x\n2024,1\n{word},2\n", time="t", time_format="%Y")
+
+
 def test_groups_lie_together_each_in_its_own_order(tmp_path):
     recording = own(tmp_path, "who,t,x\nb,4,10\na,1,20\nb,3,11\na,2,21\n", group="who", time="t")
     assert recording.signal[:, 0].tolist() == [11, 10, 20, 21]
@@ -79,6 +88,15 @@ def test_packed_or_a_workbook_gives_the_same(tmp_path):
     book.save(tmp_path / "own.xlsx")
     for name in ("own.csv.gz", "own.xlsx"):
         assert load(tmp_path / name).signal.tobytes() == load(plain).signal.tobytes()
+
+
+def test_an_error_of_excel_is_no_hole(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (("who", "x"), ("a", 1), ("a", 2), (None, None), ("a", "#DIV/0!")):
+        book.active.append(row)
+    book.save(tmp_path / "own.xlsx")
+    with pytest.raises(ValueError, match="own.xlsx:5: column 'x' holds '#ERROR', expected a finite number"):
+        load(tmp_path / "own.xlsx", **OWN)
 
 
 def test_failures_of_a_countdown(tmp_path):
