@@ -67,7 +67,7 @@ class CsvFile:
 
     @property
     def columns(self) -> list[str]:
-        """The whole header, empty before it is read."""
+        """Return the names in the header; none before it is read."""
         return self._parser.columns
 
     def _error(self, line: int | None, text: str) -> CsvError:
@@ -138,7 +138,7 @@ class CsvFile:
         return block
 
     def _check_times(self, times: Array) -> None:
-        """Refuse what no time to failure does; note the failures."""
+        """Raise CsvError where the target is no time to failure; note the failures."""
         if self.failure_below is None or not len(times):
             return
         bound, last, self._last_time = self.failure_below, self._last_time, times[-1].item()
@@ -169,7 +169,7 @@ def _plain(value: float) -> str:
 
 
 def _end_of_content(block: bytes) -> int:
-    """Where the empty lines at the end of a block begin."""
+    """Return where the empty lines at the end of a block begin."""
     end = len(block)
     while end and block[(start := block.rfind(b"\n", 0, end - 1) + 1) : end] in EMPTY_LINES:
         end = start

@@ -47,7 +47,7 @@ class File:
 
     @property
     def by_hand(self) -> str:
-        """Commands that fetch the file without this program."""
+        """Return the commands that fetch the file without this program."""
         parts = urllib.parse.urlparse(self.url)
         if parts.netloc == KAGGLE:  # /competitions/NAME/... or /datasets/OWNER/NAME/...
             kind, *rest = parts.path.strip("/").split("/")
@@ -118,7 +118,7 @@ def _is_url(mirror: str) -> bool:
 
 
 def _addresses(file: File, mirror: str | None) -> Iterator[tuple[str, str, str | None]]:
-    """Where to look: (url, name, checksum), best first."""
+    """Yield where to look: (url, name, checksum), best first."""
     if mirror is None:
         yield file.url, file.name, file.checksum
         return

@@ -22,7 +22,7 @@ KINDS = {"i": np.int64, "f": np.float64}
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """Give number_parser.c compiled, or None on a machine that cannot."""
+    """Return number_parser.c compiled, or None on a machine that cannot compile it."""
     try:
         return compiled_c.load(SOURCE, lines=(TEXT, LONG), parse=(TEXT, LONG, ctypes.c_char, TEXT, POINTER))
     except compiled_c.Unavailable as reason:

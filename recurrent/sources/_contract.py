@@ -1,6 +1,7 @@
 """What every source of the menu shares: how it is found by name, the file it reads, what it says of its rows.
 
-A source is a file here with `Options`, `files(options)` and `read(options, raw)`.
+A source is a file here with `Options`, `files(options)` and `read(options, raw)`, which gives a `Recording` or
+something else with its `write(folder)` and `summary()`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ NAMES = tuple(
 
 
 def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Give the module `source["name"]`, with its `files` and `read`, and its Options of the other keys.
+    """Return the module `source["name"]`, with its `files` and `read`, and its Options of the other keys.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def files(options: Options) -> tuple[File, ...]:
 
 
 def read(options: Options, raw: Path) -> CsvRecording:
-    """Give the recording at `raw`, whose rows are read when it is written."""
+    """Return the recording at `raw`, whose rows are read when it is written."""
     csv = CsvFile(raw, signal=options.signal, target=options.target, failure_below=options.failure_below, progress=True)
     return CsvRecording(csv, options)
 

@@ -35,7 +35,7 @@ def write_csv(path: Path, blocks: Iterable[Mapping[str, npt.NDArray[np.generic]]
 
 
 def _column(values: npt.NDArray[np.generic]) -> pa.Array:
-    """Give Arrow the numbers as they lie; pa.array would import pandas, which takes a quarter of a second."""
+    """Return the numbers for Arrow as they lie; pa.array would import pandas, which takes a quarter of a second."""
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
