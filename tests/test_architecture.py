@@ -5,6 +5,8 @@ import dataclasses
 import importlib
 import re
 import shlex
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
@@ -54,7 +56,8 @@ MAY_IMPORT = {
     "safetensors": ("recurrent/network/model_file.py",),
     "matplotlib": ("recurrent/plot/*",),
     "argparse": ("stages/__init__.py",),
-    "openpyxl": ("recurrent/ingest/text_table.py", "recurrent/storage/tables.py"),
+    "openpyxl": (),  # pandas calls it
+    "pandas": ("recurrent/ingest/text_table.py", "recurrent/sources/*", "recurrent/storage/tables.py"),
     "sklearn": ("recurrent/evaluate/baselines.py",),
     "scipy": ("recurrent/evaluate/baselines.py",),
     **dict.fromkeys(("pooch", "requests", "urllib"), ("recurrent/ingest/download.py",)),
@@ -121,6 +124,11 @@ def test_stages_without_a_network_start_without_torch(stage):
     assert [
         name(path) for path in closure(f"stages.{stage}") if "torch" in {i.split(".")[0] for i in imported(path)}
     ] == []
+
+
+def test_stages_start_without_pandas():
+    code = f"import sys; from stages import {', '.join(STAGES)}; sys.exit('pandas' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("path", CELLS, ids=name)

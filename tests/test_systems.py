@@ -82,7 +82,7 @@ def test_a_stanza_takes_what_it_does_not_say_from_the_defaults(tmp_path):
         ("    dpi: 50", "    dpi: 50\n    dpu: 3", "plot.dpu: unknown key; the nearest known key is plot.dpi"),
         ("    seq_len: 5", "    seq_len: 0", "seq_len: found 0, expected: "),
         ("    raw: data/raw/wave", "    raw: ''", "raw: found '', expected: "),
-        ("      loss: mae", "      loss: mae\n      loss: mse", "systems.wave.train.loss: stands there twice"),
+        ("      loss: mae", "      loss: mae\n      loss: mse", "systems.wave.train.loss: duplicate key"),
         ("    source: {name: sine, rows: 90}", "    source: {rows: 9}", "source: found {'rows': 9}, expected: needs"),
     ],
 )  # fmt: skip

@@ -61,7 +61,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     if not isinstance(data, dict):
         raise ParamsError(f"{name}: expected keys and values, found {type(data).__name__}")
     lines: dict[tuple[Any, ...], int] = {}
-    problems = [f"{name}:{line}: {key}: stands there twice" for line, key in _index(root, (), lines)]
+    problems = [f"{name}:{line}: {key}: duplicate key" for line, key in _index(root, (), lines)]
     if system is not None:
         problems += [
             f"{name}:{line}: systems.{key[1]}: a name has letters, digits, - and _ only"
@@ -80,7 +80,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         # JSON, because there pydantic takes a mapping for a dataclass even when it is strict
         settings = TypeAdapter(schema).validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        found = [_explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
+        found = [explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
         problems += [f"{name}:{line}: {message}" for line, message in sorted(found)]
     if problems:
         raise ParamsError("\n".join(problems))
@@ -119,16 +119,16 @@ def _merge(defaults: Any, section: Any) -> Any:
 
 
 def _index(node: Any, key: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> list[tuple[int, str]]:
-    """Note the line of every key below `node`; return the keys that stand there twice."""
-    twice: list[tuple[int, str]] = []
+    """Note the line of every key below `node`; return the duplicate ones."""
+    duplicates: list[tuple[int, str]] = []
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             below = (*key, name.value)
             if below in lines:
-                twice.append((name.start_mark.line + 1, ".".join(below)))
+                duplicates.append((name.start_mark.line + 1, ".".join(below)))
             lines[below] = name.start_mark.line + 1
-            twice += _index(value, below, lines)
-    return twice
+            duplicates += _index(value, below, lines)
+    return duplicates
 
 
 def _is_echo(problem: Any) -> bool:
@@ -136,7 +136,7 @@ def _is_echo(problem: Any) -> bool:
     return problem["type"] == "too_short" and bool(problem["input"])
 
 
-def _explain(problem: Any, schema: type, lines: dict[tuple[Any, ...], int]) -> tuple[int, str]:
+def explain(problem: Any, schema: type, lines: dict[tuple[Any, ...], int]) -> tuple[int, str]:
     """Turn one of pydantic's problems into (line, text)."""
     key = tuple(str(part) for part in problem["loc"])
     while key and key not in lines and problem["type"] != "missing":

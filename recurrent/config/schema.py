@@ -37,7 +37,7 @@ def _is_cell(name: str) -> str:
 
 def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("a name stands there twice")
+        raise ValueError("duplicate name")
     return values
 
 

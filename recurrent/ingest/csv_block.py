@@ -1,31 +1,26 @@
-"""Whole lines of a CSV file -> columns of numbers, or the first fault in words.
+"""Whole lines of a CSV file -> columns of numbers, or the first problem in words.
 
-A block of plain numbers is parsed by `_numbers`, compiled; without a compiler, or in doubt, by Arrow, and checked; one
-that leaves any doubt is read again, line by line, by a plain parser. That one is the reference: it decides what a
-number is and words the faults.
+A block of plain numbers is parsed by `number_parser`, compiled; without a compiler, or in doubt, by Arrow, and checked;
+one that leaves any doubt is read again, line by line, by a plain parser. That one is the reference: it decides what a
+number is and words the problems.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from recurrent.ingest import number_parser
-from recurrent.ingest.csv_header import NUMBER, shown
+from recurrent.ingest.csv_header import INTEGER, NUMBER, shown
+from recurrent.storage.npy import EXACT_IN_FLOAT, Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Flags = tuple[bool, ...]
 
 BOM = b"\xef\xbb\xbf"
-WHOLE = re.compile(r"[+-]?[0-9]+")
-# From here on float64 skips whole numbers. Below, a decimal further down the column can change no integer.
-EXACT_IN_FLOAT = 2**53
 
 
 class BadLineError(ValueError):
@@ -34,18 +29,18 @@ class BadLineError(ValueError):
 
 @dataclass(frozen=True)
 class Parsed:
-    """The wanted columns, up to the first fault.
+    """The wanted columns, up to the first problem.
 
     Parameters
     ----------
-    columns : (n,) each; int64 while its values are whole numbers, else float64
-    real : for each column, whether a value that is not whole has been seen, here or before
-    fault : None, or what is wrong with the line after the last row
+    columns : (n,) each; int64 while its values are integers, else float64
+    is_float : for each column, whether a value that is no integer has been seen, here or before
+    problem : None, or what is wrong with the line after the last row
     """
 
     columns: list[Array]
-    real: Flags
-    fault: str | None = None
+    is_float: Flags
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,32 +51,32 @@ class BlockParser:
     columns: list[str]
     wanted: list[str]
 
-    def parse(self, block: bytes, real: Flags) -> Parsed:
-        """Parse whole lines, the last of which may lack its end; `real`: the columns known not to be whole."""
-        columns = self._fast(block, real)
-        return self.plain(block, real) if columns is None else Parsed(columns, real)
+    def parse(self, block: bytes, is_float: Flags) -> Parsed:
+        """Parse whole lines, the last of which may lack its end; `is_float`: the columns known to be no integers."""
+        columns = self._fast(block, is_float)
+        return self.plain(block, is_float) if columns is None else Parsed(columns, is_float)
 
-    def _fast(self, block: bytes, real: Flags) -> list[Array] | None:
-        """The wanted columns, or None when in doubt."""
-        columns = self._compiled(block, real)
-        return self._arrow(block, real) if columns is None else columns
+    def _fast(self, block: bytes, is_float: Flags) -> list[Array] | None:
+        """Return the wanted columns, or None when in doubt."""
+        columns = self._compiled(block, is_float)
+        return self._arrow(block, is_float) if columns is None else columns
 
-    def _compiled(self, block: bytes, real: Flags) -> list[Array] | None:
-        kind = {name: "r" if r else "i" for name, r in zip(self.wanted, real, strict=True)}
+    def _compiled(self, block: bytes, is_float: Flags) -> list[Array] | None:
+        kind = {name: "f" if f else "i" for name, f in zip(self.wanted, is_float, strict=True)}
         columns = number_parser.parse(block, self.delimiter, "".join(kind.get(name, " ") for name in self.columns))
         if columns is None:
             return None
         by_name = dict(zip((name for name in self.columns if name in kind), columns, strict=True))
         return [by_name[name] for name in self.wanted]
 
-    def _arrow(self, block: bytes, real: Flags) -> list[Array] | None:
+    def _arrow(self, block: bytes, is_float: Flags) -> list[Array] | None:
         # Arrow drops a byte order mark and reads 0x1F as 31; quotes and NUL are left to the plain parser.
-        doubts = (b'"', b"\0") if all(real) else (b'"', b"\0", b"x", b"X")
+        doubts = (b'"', b"\0") if all(is_float) else (b'"', b"\0", b"x", b"X")
         if block.startswith(BOM) or any(byte in block for byte in doubts):
             return None
         names = [str(i) for i in range(len(self.columns))]  # the header's own may be empty, or occur twice
         wanted = [names[self.columns.index(name)] for name in self.wanted]
-        types = [pa.float64() if r else pa.int64() for r in real]
+        types = [pa.float64() if f else pa.int64() for f in is_float]
         try:
             table = arrow_csv.read_csv(
                 pa.py_buffer(block),
@@ -100,28 +95,29 @@ class BlockParser:
             return None
         # not to_numpy: it imports pandas, which takes a quarter of a second
         columns: list[Array] = [np.from_dlpack(column.chunk(0)) for column in table.columns]
-        for column, r in zip(columns, real, strict=True):
-            if not (np.isfinite(column).all() if r else _exact(column)):
+        for column, f in zip(columns, is_float, strict=True):
+            if not (np.isfinite(column).all() if f else _exact(column)):
                 return None
         return columns
 
-    def plain(self, block: bytes, real: Flags) -> Parsed:
+    def plain(self, block: bytes, is_float: Flags) -> Parsed:
         """Parse the same by the plain parser, the reference."""
-        rows, fault = list[list[str]](), None
+        rows, problem = list[list[str]](), None
         for line in block.removesuffix(b"\n").split(b"\n"):
             try:
                 rows.append(self._values(line.removesuffix(b"\r")))
             except BadLineError as error:
-                fault = str(error)
+                problem = str(error)
                 break
         texts = list(zip(*rows, strict=True)) or [()] * len(self.wanted)
         columns: list[Array] = [np.array([float(text) for text in column]) for column in texts]
-        whole = [all(map(WHOLE.fullmatch, text)) and _exact(c) for text, c in zip(texts, columns, strict=True)]
-        real = tuple(r or not w for r, w in zip(real, whole, strict=True))
-        return Parsed([c if r else c.astype(np.int64) for c, r in zip(columns, real, strict=True)], real, fault)
+        integer = [all(map(INTEGER.fullmatch, text)) and _exact(c) for text, c in zip(texts, columns, strict=True)]
+        is_float = tuple(f or not i for f, i in zip(is_float, integer, strict=True))
+        columns = [c if f else c.astype(np.int64) for c, f in zip(columns, is_float, strict=True)]
+        return Parsed(columns, is_float, problem)
 
     def _values(self, line: bytes) -> list[str]:
-        """The wanted fields of one line, each sure to be a number."""
+        """Return the wanted fields of one line, each sure to be a number."""
         if not line:
             raise BadLineError("an empty line, expected none between rows")
         refuse_control_bytes(line)
@@ -151,4 +147,5 @@ def refuse_control_bytes(line: bytes) -> None:
 
 
 def _exact(column: Array) -> bool:
+    """Say whether a decimal further down the column can change no integer."""
     return bool(column.max(initial=0) < EXACT_IN_FLOAT and column.min(initial=0) > -EXACT_IN_FLOAT)

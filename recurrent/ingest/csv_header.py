@@ -8,12 +8,13 @@ import re
 from collections.abc import Sequence
 
 DELIMITERS = ",;\t|"
+INTEGER = re.compile(r"[+-]?[0-9]+")
 # What float() reads, less underscores, inf, nan and the digits of other scripts.
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_header(line: bytes, wanted: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the first delimiter under which every wanted name is a column; a ValueError says what is amiss."""
+    """Return the first delimiter under which every wanted name is a column, and all names; else raise ValueError."""
     try:
         text = line.decode()
         parsed = {d: next(csv.reader([text], delimiter=d)) for d in DELIMITERS}

@@ -1,4 +1,4 @@
-"""One CSV file -> blocks (signal, target): no row lost, every fault named by line.
+"""One CSV file -> blocks (signal, target): no row lost, every problem named by line.
 
 The file is read once, in blocks of whole lines. `csv_block` parses them; what a block cannot know alone is settled
 here: line numbers, the type of a column, rises of the target across borders.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -17,8 +16,7 @@ from tqdm import tqdm
 from recurrent.ingest.csv_block import BOM, BlockParser, Flags, refuse_control_bytes
 from recurrent.ingest.csv_header import read_header
 from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from recurrent.storage.npy import Array
 
 # The fastest of 2**17 to 2**22: it stays in the second-level cache, and the allocator gives the same memory again.
 BLOCK_BYTES = 1 << 20
@@ -27,7 +25,7 @@ UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class CsvError(ValueError):
-    """`name:line: what, which value, what was expected`; no line if it is about the whole file."""
+    """`name:line: what, which value, what was expected`; no line if it concerns the whole file."""
 
 
 class CsvFile:
@@ -63,20 +61,20 @@ class CsvFile:
         self.rows, self.md5 = 0, ""
         self.failures: list[int] = []
         self._parser = BlockParser(",", [], self._wanted)
-        self._real: Flags = ()  # a column is whole numbers until one is not
+        self._is_float: Flags = ()  # a column is integers until a value is not
         self._line = 1  # the first that is not settled
         self._last_time: float = np.inf
 
     @property
     def columns(self) -> list[str]:
-        """The whole header, empty before it is read."""
+        """Return the names in the header; none before it is read."""
         return self._parser.columns
 
     def _error(self, line: int | None, text: str) -> CsvError:
         return CsvError(f"{self.path}: {text}" if line is None else f"{self.path}:{line}: {text}")
 
     def blocks(self) -> Iterator[tuple[Array, Array]]:
-        """Yield signal (n, D) and target (n, 1): int64 while all values are whole numbers, else float64."""
+        """Yield signal (n, D) and target (n, 1): int64 while all values are integers, else float64."""
         self._reset()
         try:
             lines = LineBlocks(self.path, self._block_bytes)
@@ -107,16 +105,16 @@ class CsvFile:
                 if end:
                     if empty_line is not None:
                         raise self._error(empty_line, "an empty line, expected none between rows")
-                    if not self._real:  # the first row tells which columns have decimals
+                    if not self._is_float:  # the first row tells which columns have decimals
                         first_row = block[: block.find(b"\n") + 1] or block
-                        self._real = self._parser.parse(first_row, (False,) * len(self._wanted)).real
-                    result = self._parser.parse(block[:end], self._real)
-                    self._real = result.real
+                        self._is_float = self._parser.parse(first_row, (False,) * len(self._wanted)).is_float
+                    result = self._parser.parse(block[:end], self._is_float)
+                    self._is_float = result.is_float
                     self._check_times(result.columns[self._wanted.index(self.target)])
                     self.rows += len(result.columns[0])
                     self._line += len(result.columns[0])
-                    if result.fault:  # only now, so that of two faults the one further up is named
-                        raise self._error(self._line, result.fault)
+                    if result.problem:  # only now, so that of two problems the one further up is named
+                        raise self._error(self._line, result.problem)
                     yield result.columns
                 if end < len(block):
                     empty_line = empty_line or self._line
@@ -140,7 +138,7 @@ class CsvFile:
         return block
 
     def _check_times(self, times: Array) -> None:
-        """Refuse what no time to failure does; note the failures."""
+        """Raise CsvError where the target is no time to failure; note the failures."""
         if self.failure_threshold is None or not len(times):
             return
         bound, last, self._last_time = self.failure_threshold, self._last_time, times[-1].item()
@@ -171,7 +169,7 @@ def _plain(value: float) -> str:
 
 
 def _end_of_content(block: bytes) -> int:
-    """Where the empty lines at the end of a block begin."""
+    """Return where the empty lines at the end of a block begin."""
     end = len(block)
     while end and block[(start := block.rfind(b"\n", 0, end - 1) + 1) : end] in EMPTY_LINES:
         end = start

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 18
-# "Request Timeout" and "Too Many Requests" pass, like the server's own faults from 500 on; other codes do not.
+# "Request Timeout" and "Too Many Requests" pass, like the server's own errors from 500 on; other codes do not.
 PASSING = (408, 429)
 KAGGLE = "www.kaggle.com"
 
@@ -47,7 +47,7 @@ class File:
 
     @property
     def by_hand(self) -> str:
-        """Commands that fetch the file without this program."""
+        """Return the commands that fetch the file without this program."""
         parts = urllib.parse.urlparse(self.url)
         if parts.netloc == KAGGLE:  # /competitions/NAME/... or /datasets/OWNER/NAME/...
             kind, *rest = parts.path.strip("/").split("/")
@@ -104,7 +104,7 @@ def fetch(
 
 
 def digest(path: Path, like: str | None = None) -> str:
-    """The md5 of a file, or its sha256 where `like` is as long as one."""
+    """Return the md5 of a file, or its sha256 where `like` is as long as one."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, _algorithm(like)).hexdigest()
 
@@ -118,7 +118,7 @@ def _is_url(mirror: str) -> bool:
 
 
 def _addresses(file: File, mirror: str | None) -> Iterator[tuple[str, str, str | None]]:
-    """Where to look: (url, name, checksum), best first."""
+    """Yield where to look: (url, name, checksum), best first."""
     if mirror is None:
         yield file.url, file.name, file.checksum
         return
@@ -130,7 +130,7 @@ def _addresses(file: File, mirror: str | None) -> Iterator[tuple[str, str, str |
 
 def _from_folder(file: File, mirror: Path, folder: Path) -> Path:
     if not mirror.is_dir():
-        raise DownloadError(f"{file.name}: the mirror {mirror} is no folder")
+        raise DownloadError(f"{file.name}: the mirror {mirror} is not a directory")
     wrong = ""
     for name, checksum in file.forms:
         for path in sorted(path for path in mirror.rglob("*") if path.name in (name, checksum) and path.is_file()):
@@ -142,7 +142,7 @@ def _from_folder(file: File, mirror: Path, folder: Path) -> Path:
 
 
 def _place(source: Path, target: Path, *, move: bool = False) -> Path:
-    """Copy (a link would hand the cache's file to whoever writes to the folder); whole, or not at all."""
+    """Copy completely or not at all; a link would hand the cache's file to whoever writes to the folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")
     (shutil.move if move else shutil.copyfile)(source, temporary)
@@ -151,7 +151,7 @@ def _place(source: Path, target: Path, *, move: bool = False) -> Path:
 
 
 def _download(url: str, cache: Path, checksum: str | None, *, timeout: float, attempts: int, pause: float) -> Path:
-    """Fetch `url` into `cache`, whole, under its checksum or a name of its own."""
+    """Fetch all of `url` into `cache`, under its checksum or a name of its own."""
     import pooch  # a fifth of a second, for the one stage that downloads
     import requests
 

@@ -67,7 +67,7 @@ class LineBlocks:
 
     @property
     def position(self) -> int:
-        """Packed bytes read so far, out of `size`."""
+        """Return the number of packed bytes read so far, out of `size`."""
         return self.size if self._file.closed else self._file.tell()
 
     def __iter__(self) -> Generator[bytes, None, None]:

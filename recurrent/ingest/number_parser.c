@@ -1,6 +1,6 @@
 /* Whole lines of plain numbers -> columns. Every byte is looked at; whatever is not plain leaves the block in doubt.
 
-   A real is mantissa x or / a power of ten, rounded once: both are exact in a double up to 2**53 and 10**22, so the
+   A float is mantissa x or / a power of ten, rounded once: both are exact in a double up to 2**53 and 10**22, so the
    quotient is the double nearest to the text (W. D. Clinger, How to read floating point numbers accurately, PLDI 1990). */
 #include <float.h>
 #include <stdint.h>
@@ -30,21 +30,21 @@ static inline const char *digits(const char *at, uint64_t *value) {
 }
 
 /* Where the number at `at` ends, or NULL in doubt. A line end stops every step, so none goes past it. */
-static inline const char *number(const char *at, int real, void *out) {
+static inline const char *number(const char *at, int is_float, void *out) {
     const int negative = *at == '-';
     at += negative || *at == '+';
     const char *const first = at;
     uint64_t mantissa = 0;
     at = digits(at, &mantissa);
     long read = at - first, exponent = 0;
-    if (real && *at == '.') {
+    if (is_float && *at == '.') {
         const char *const point = ++at;
         at = digits(at, &mantissa);
         exponent = point - at;
         read -= exponent;
     }
     if (read < 1 || read > DIGITS) return NULL;
-    if (!real) {
+    if (!is_float) {
         const int64_t value = negative ? -(int64_t)mantissa : (int64_t)mantissa;
         memcpy(out, &value, sizeof value);
         return mantissa < EXACT ? at : NULL;
@@ -78,14 +78,14 @@ static inline const char *skip(const char *at, char delimiter) {
 }
 
 /* Text of `size` bytes, the last of them \n, or none -> the number of its lines, or -1 in doubt. Of each column, `kinds`
-   says whether it is an integer 'i' (int64), a real 'r' (double) or skipped; `out` has room for the wanted ones. */
+   says whether it is an integer 'i' (int64), a float 'f' (double) or skipped; `out` has room for the wanted ones. */
 long parse(const char *text, long size, char delimiter, const char *kinds, char *const *out) {
     const char *at = text, *const end = text + size;
     const long columns = strlen(kinds);
     long row = 0;
     for (; at < end; row++)
         for (long c = 0, wanted = 0; c < columns; c++) {
-            at = kinds[c] == ' ' ? skip(at, delimiter) : number(at, kinds[c] == 'r', out[wanted++] + 8 * row);
+            at = kinds[c] == ' ' ? skip(at, delimiter) : number(at, kinds[c] == 'f', out[wanted++] + 8 * row);
             if (!at) return -1;
             at += at[0] == '\r' && at[1] == '\n';
             if (*at++ != (c + 1 < columns ? delimiter : '\n')) return -1;

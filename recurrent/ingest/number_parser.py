@@ -9,22 +9,20 @@ import ctypes
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from recurrent import compiled_c
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from recurrent.storage.npy import Array
 
 SOURCE = Path(__file__).with_name("number_parser.c")
 LONG, TEXT, POINTER = ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p
-KINDS = {"i": np.int64, "r": np.float64}
+KINDS = {"i": np.int64, "f": np.float64}
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """Give number_parser.c compiled, or None on a machine that cannot."""
+    """Return number_parser.c compiled, or None on a machine that cannot compile it."""
     try:
         return compiled_c.load(SOURCE, lines=(TEXT, LONG), parse=(TEXT, LONG, ctypes.c_char, TEXT, POINTER))
     except compiled_c.Unavailable as reason:
@@ -37,7 +35,7 @@ def parse(block: bytes, delimiter: str, kinds: str) -> list[Array] | None:
 
     Parameters
     ----------
-    kinds : a letter for each column of the file: i for int64, r for float64, a blank for one that is not wanted
+    kinds : a letter for each column of the file: i for int64, f for float64, a blank for one that is not wanted
 
     Returns
     -------

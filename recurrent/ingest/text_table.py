@@ -8,48 +8,55 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from recurrent.ingest.csv_header import NUMBER, read_header, shown
+from recurrent.ingest.csv_header import INTEGER, NUMBER, read_header, shown
 from recurrent.ingest.download import digest
 from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
-from recurrent.storage.npy import Array
+from recurrent.storage.npy import EXACT_IN_FLOAT
 
 BLOCK_BYTES = 1 << 21
-EXACT_IN_FLOAT = 2**53
 
 Row = tuple[int, list[str]]  # the line, from 1, and its fields
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
-    """Columns of one file: `texts` by name, and the line of each row."""
+class TextTable:
+    """Columns of one file: `texts`, whose index is the line of each row."""
 
     path: Path
     md5: str
-    texts: dict[str, list[str]]
-    lines: list[int]
+    texts: pd.DataFrame
 
-    def error(self, row: int, name: str, expected: str) -> ValueError:
-        """The exception for the field in row `row` (from 0) of column `name`."""
-        found = shown(self.texts[name][row])
-        return ValueError(f"{self.path}:{self.lines[row]}: column {name!r} holds {found}, expected {expected}")
+    def require(self, valid: pd.Series, name: str, expected: str) -> None:
+        """Raise ValueError for the first of some rows in which column `name` is not `valid`."""
+        if not valid.all():
+            line = valid.idxmin()
+            found = shown(self.texts.at[line, name])
+            raise ValueError(f"{self.path}:{line}: column {name!r} holds {found}, expected {expected}")
 
-    def numbers(self, name: str, *, holes: bool = False) -> Array:
-        """Column `name` as int64 where all are whole numbers, else float64 (n,); an empty field is NaN, if allowed."""
+    def numbers(self, name: str, *, holes: bool = False) -> pd.Series:
+        """Return column `name` as int64 where all are integers, else float64; an empty field is NaN, if allowed."""
         texts = self.texts[name]
-        values = np.full(len(texts), np.nan)
-        for row, text in enumerate(texts):
-            if NUMBER.fullmatch(text):
-                values[row] = float(text)
-            if not np.isfinite(values[row]) and not (holes and not text):
-                raise self.error(row, name, "a finite number" + (" or nothing" if holes else ""))
-        whole = all(text.lstrip("+-").isdecimal() for text in texts) and np.abs(values).max() < EXACT_IN_FLOAT
-        return values.astype(np.int64) if whole else values
+        values = texts.where(texts.str.fullmatch(NUMBER.pattern), "nan").astype(np.float64)
+        valid = np.isfinite(values) | ((texts == "") & holes)
+        self.require(valid, name, "a finite number" + (" or nothing" if holes else ""))
+        integer = texts.str.fullmatch(INTEGER.pattern).all() and values.abs().max() < EXACT_IN_FLOAT
+        return values.astype(np.int64) if integer else values
+
+    def times(self, name: str, form: str, expected: str, lines: Any = slice(None)) -> pd.Series:
+        """Return column `name`, at some `lines` or at all, as times in UTC; so are those without a zone."""
+        texts = self.texts.loc[lines, name]
+        # pandas takes "now" and "today" for times
+        times = pd.to_datetime(texts.where(texts.str.contains("[0-9]")), format=form, utc=True, errors="coerce")
+        self.require(times.notna(), name, expected)
+        return times
 
 
-def read_columns(path: Path, wanted: Sequence[str]) -> Columns:
+def read_table(path: Path, wanted: Sequence[str]) -> TextTable:
     """Read the columns `wanted` of a .xlsx or of any other, perhaps packed, text with a header.
 
     Raises
@@ -60,17 +67,15 @@ def read_columns(path: Path, wanted: Sequence[str]) -> Columns:
     read = _sheet if path.suffix.lower() == ".xlsx" else _text
     header, rows, md5 = read(path, wanted)
     positions = [header.index(name) for name in wanted]
-    lines, fields = list[int](), list[list[str]]()
+    fields = dict[int, list[str]]()
     for line, row in rows:
         if len(row) != len(header):
             expected = f"expected {len(header)} as in the header"
             raise ValueError(f"{path}:{line}: {len(row)} fields, {shown(str(row))}, {expected}")
-        lines.append(line)
-        fields.append([row[position].strip() for position in positions])
-    if not lines:
+        fields[line] = [row[position].strip() for position in positions]
+    if not fields:
         raise ValueError(f"{path}: a header without rows, expected at least one")
-    columns = dict(zip(wanted, map(list, zip(*fields, strict=True)), strict=True))
-    return Columns(path, md5, columns, lines)
+    return TextTable(path, md5, pd.DataFrame.from_dict(fields, orient="index", columns=wanted, dtype="str"))
 
 
 def _header(path: Path, line: int, text: str, wanted: Sequence[str]) -> tuple[str, list[str]]:
@@ -100,7 +105,10 @@ def _text(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[Row], 
 
 
 def _records(path: Path, text: str, delimiter: str, header_line: int) -> Iterator[Row]:
-    """Each row with the line it begins in; empty lines may follow the last row only."""
+    """Yield each row with the line it begins in, which pandas does not tell; empty lines may follow the last row only.
+
+    pandas would also take `"a"b` for `ab`, and a short row for one with holes.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line, empty = header_line + 1, 0
     try:
@@ -117,17 +125,14 @@ def _records(path: Path, text: str, delimiter: str, header_line: int) -> Iterato
 
 
 def _sheet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[Row], str]:
-    """The first sheet of a workbook, its cells as text."""
-    import openpyxl  # a quarter of a second, for those few who come with a workbook
-
+    """Read the first sheet of a workbook, its cells as text."""
     try:
         md5 = digest(path)
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        cells = list(book.worksheets[0].iter_rows(values_only=True))
-        book.close()
+        cells = pd.read_excel(path, header=None, dtype=str, na_filter=False, engine="openpyxl")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a workbook of Excel: {error}") from error
-    texts = ((i, ["" if cell is None else str(cell).strip() for cell in row]) for i, row in enumerate(cells, start=1))
+    cells = cells.fillna("#ERROR")  # an error such as #DIV/0!, in which pandas sees a hole
+    texts = ((i, [text.strip() for text in row]) for i, row in enumerate(cells.to_numpy().tolist(), start=1))
     rows = (row for row in texts if any(row[1]))
     line, names = next(rows, (1, []))
     header = _header(path, line, "\t".join(names), wanted)[1]

@@ -1,14 +1,14 @@
 """What every source of the menu shares: how it is found by name, the file it reads, what it says of its rows.
 
-A source is a file here with `Options`, `files(options)` and `read(options, raw)`.
+A source is a file here with `Options`, `files(options)` and `read(options, raw)`, which gives a `Recording` or
+something else with its `write(folder)` and `summary()`.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from recurrent.config.reader import explain
 from recurrent.config.schema import Name, Section
 from recurrent.ingest.download import File
 from recurrent.storage.meta import Correlations, SeriesMeta, SourceMeta, Units, columns_of
@@ -28,7 +29,7 @@ NAMES = tuple(
 
 
 def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Give the module `source["name"]`, with its `files` and `read`, and its Options of the other keys.
+    """Return the module `source["name"]`, with its `files` and `read`, and its Options of the other keys.
 
     Raises
     ------
@@ -40,23 +41,12 @@ def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
     if name not in NAMES:
         raise ValueError(f"source.name: found {name!r}, expected one of {', '.join(NAMES)}")
     module = import_module(f"recurrent.sources.{name}")
+    schema = make_dataclass("Params", [("source", module.Options)])
     try:  # by way of JSON, where strict types still take a list for a tuple
-        return module, TypeAdapter(module.Options).validate_json(json.dumps(keys))
+        return module, TypeAdapter(schema).validate_json(json.dumps({"source": keys})).source
     except ValidationError as error:
-        known = list(module.Options.__dataclass_fields__)
-        problems = [_explained(problem, known) for problem in error.errors()]
-        raise ValueError("\n".join(problems)) from error
-
-
-def _explained(problem: Any, known: list[str]) -> str:
-    key = str(problem["loc"][0])
-    if problem["type"] == "unexpected_keyword_argument":
-        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-        return f"source.{key}: unknown key; the nearest known key is source.{''.join(nearest)}"
-    if problem["type"] in ("missing", "missing_argument"):
-        return f"source.{key}: missing"
-    expected = problem["msg"].removeprefix("Input should be ")
-    return f"source.{key}: found {problem['input']!r}, expected: {expected}"
+        lines = {("source", key): 0 for key in keys}
+        raise ValueError("\n".join(explain(problem, schema, lines)[1] for problem in error.errors())) from error
 
 
 Url = Annotated[str, Field(pattern="^https?://")]
@@ -129,7 +119,7 @@ def correlations(columns: Mapping[str, Array]) -> Correlations:
     Raises
     ------
     ValueError
-        Two columns that are never known together, or then constant.
+        Two columns without rows in which both are known and vary.
     """
     varying = {name: column for name, column in columns.items() if len(np.unique(column[np.isfinite(column)])) > 1}
     values = (tuple(_correlation(a, b) for b in varying.values()) for a in varying.values())
@@ -141,5 +131,5 @@ def _correlation(a: Array, b: Array) -> float:
     a, b = a[known] - a[known].mean(), b[known] - b[known].mean()
     scale = np.sqrt((a**2).sum() * (b**2).sum())
     if not scale > 0:
-        raise ValueError("two columns are never known together, or then constant: no correlation")
+        raise ValueError("two columns have no rows in which both are known and vary: no correlation")
     return float(np.clip((a * b).sum() / scale, -1, 1))

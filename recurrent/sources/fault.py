@@ -96,7 +96,7 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
 
 
 def _irregular_drives(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
-    """Speeds and overshoots without end.
+    """Yield speeds and overshoots without end.
 
     In any four cycles each quarter of either range comes once, in random order: short and long
     cycles are then in every part of the recording, and no seed makes the exercise trivial.
@@ -108,7 +108,7 @@ def _irregular_drives(rng: np.random.Generator) -> Iterator[tuple[float, float]]
 
 
 def emission_rate(path: Floats) -> Floats:
-    """Micro-slips per sample along a path of time (s), friction and velocity (m/s)."""
+    """Return micro-slips per sample along a path of time (s), friction and velocity (m/s)."""
     time, friction, velocity = path.T
     loaded = (friction - FRICTION[0]) / (FRICTION[1] - FRICTION[0])
     steady = RATE[0] * exp(loaded * log(RATE[1] / RATE[0]))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from recurrent.ingest.download import File
-from recurrent.ingest.text_table import Columns, read_columns
+from recurrent.ingest.text_table import read_table
 from recurrent.sources._contract import RawFile, correlations, series_meta
-from recurrent.storage.npy import Array
 from recurrent.storage.series import Recording
 
 READ = ("1st", "2nd", "3rd", "4th")
@@ -39,16 +39,19 @@ def files(options: Options) -> tuple[File, ...]:
 def read(options: Options, raw: Path) -> Recording:
     """Read the students whose five grades are known: a group of four rows each, signal = grade (4 n, 1).
 
-    A student with a hole is left out whole: what another semester would have been is the very question.
+    A student with a hole is left out: what another semester would have been is the very question.
     """
-    table = read_columns(options.path(raw), [*READ, LEARNED, "Gender", *ROLLS, *CODES])
-    columns = {name: table.numbers(name, holes=True) for name in (*READ, LEARNED, *CODES)}
-    grades = np.stack([columns[name] for name in (*READ, LEARNED)], axis=1).astype(np.float64)
-    complete = np.asarray(np.isfinite(grades).all(axis=1))
-    if not complete.any():
-        raise ValueError(f"{table.path}: no student with all of {[*READ, LEARNED]}, expected one at least")
-    rolls = [table.numbers(name, holes=True) for name in ROLLS]
-    columns |= {"Female": _female(table), "Roll": np.where(np.isfinite(rolls[0]), *rolls)}
+    grades = [*READ, LEARNED]
+    table = read_table(options.path(raw), [*grades, "Gender", *ROLLS, *CODES])
+    columns = pd.DataFrame({name: table.numbers(name, holes=True) for name in (*grades, *CODES)})
+    genders = table.texts["Gender"]
+    table.require(genders.isin(FEMALE), "Gender", f"one of {', '.join(filter(None, FEMALE))}, or nothing")
+    columns["Female"] = genders.map(FEMALE)
+    columns["Roll"] = table.numbers(ROLLS[0], holes=True).fillna(table.numbers(ROLLS[1], holes=True))
+    students = columns.dropna(subset=grades)
+    if students.empty:
+        raise ValueError(f"{table.path}: no student with all of {grades}, expected one at least")
+    incomplete = len(columns) - len(students)
     meta = series_meta(
         Path(options.file).name,
         signal=["grade"],
@@ -57,21 +60,13 @@ def read(options: Options, raw: Path) -> Recording:
         units=("grade", "grade"),
         time_unit="semester",
         md5=table.md5,
-        notes=[f"{(~complete).sum()} of {len(complete)} students have a hole among their five grades, left out"],
-        groups=[f"line {line}" for line, whole in zip(table.lines, complete, strict=True) if whole],
-        correlations=correlations({name: values[complete] for name, values in columns.items()}),
+        notes=[f"{incomplete} of {len(columns)} students have a hole among their five grades, left out"],
+        groups=[f"line {line}" for line in students.index],
+        correlations=correlations({name: values.to_numpy() for name, values in students.items()}),
     )
-    students, semesters = int(complete.sum()), len(READ)
     return Recording(
-        grades[complete, :semesters].reshape(-1, 1),
-        np.repeat(grades[complete, semesters:], semesters, axis=0),
-        np.repeat(np.arange(students), semesters),
+        students[[*READ]].to_numpy(np.float64).reshape(-1, 1),
+        np.repeat(students[[LEARNED]].to_numpy(np.float64), len(READ), axis=0),
+        np.repeat(np.arange(len(students)), len(READ)),
         meta,
     )
-
-
-def _female(table: Columns) -> Array:
-    for row, text in enumerate(table.texts["Gender"]):
-        if text not in FEMALE:
-            raise table.error(row, "Gender", f"one of {', '.join(name for name in FEMALE if name)}, or nothing")
-    return np.array([FEMALE[text] for text in table.texts["Gender"]])

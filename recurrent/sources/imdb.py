@@ -181,14 +181,14 @@ def _without_repetitions(learn: list[Review], test: list[Review]) -> tuple[list[
 
 
 def _numbered(reviews: list[Review]) -> tuple[list[str], list[Array]]:
-    """All words there are, and each review as numbers of them: texts as lists of words would fill the memory."""
+    """Return all words, and each review as numbers of them: texts as lists of words would fill the memory."""
     numbers = dict[str, int]()
     texts = [np.array([numbers.setdefault(w, len(numbers)) for w in tokens(r.text)], np.int32) for r in reviews]
     return list(numbers), texts
 
 
 def _vocabulary(words: list[str], train: list[Array], size: int) -> tuple[list[str], Array]:
-    """The words known, and for each of `words` its number among them; equally frequent words by the alphabet."""
+    """Return the vocabulary, and for each of `words` its number in it; equally frequent words by the alphabet."""
     counts = np.bincount(np.concatenate(train), minlength=len(words))
     found = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], words[i]))[: max(size - 2, 0)]
     number = np.ones(len(words), np.int32)  # that of UNKNOWN

@@ -9,18 +9,17 @@ a hole, a word or an infinity in a column that is used stops it with the line.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from recurrent.config.schema import Name
 from recurrent.ingest.download import File
-from recurrent.ingest.text_table import Columns, read_columns
+from recurrent.ingest.text_table import TextTable, read_table
 from recurrent.sources._contract import RawFile, series_meta
-from recurrent.storage.npy import Array
 from recurrent.storage.series import Recording
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -59,19 +58,17 @@ def files(options: Options) -> tuple[File, ...]:
 def read(options: Options, raw: Path) -> Recording:
     """Read the table: signal (n, D), target (n, K), sorted by group and time."""
     target = options.target or options.signal
-    named = [*options.signal, *target, *(name for name in (options.time, options.group) if name)]
-    table = read_columns(options.path(raw), list(dict.fromkeys(named)))
-    rows = np.arange(len(table.lines))
-    groups, group = _groups(table, options.group)
-    time = rows if options.time is None else _times(table, options.time, options.time_format)
-    order = np.lexsort((rows, time, group))
-    notes = [] if options.time is None else _notes(time, group, order)
-    columns = {name: table.numbers(name)[order] for name in dict.fromkeys((*options.signal, *target))}
+    learned = list(dict.fromkeys((*options.signal, *target)))
+    keys = [name for name in (options.time, options.group) if name]
+    table = read_table(options.path(raw), list(dict.fromkeys((*learned, *keys))))
+    rows, groups = _keys(table, options)
+    order = rows.sort_values(["group", "time", "row"])
+    columns = pd.DataFrame({name: table.numbers(name) for name in learned}).loc[order.index]
     failures = list[int]()
     if options.failure_threshold is not None:
         if len(target) > 1 or options.group:
             raise ValueError("source.failure_threshold: a countdown needs one target and no group")
-        failures = _failures(table, target[0], columns[target[0]], options.failure_threshold, order)
+        failures = _failures(table, columns[target[0]], options.failure_threshold)
     meta = series_meta(
         Path(options.file).name,
         signal=options.signal,
@@ -79,52 +76,45 @@ def read(options: Options, raw: Path) -> Recording:
         units=(options.signal_unit, options.target_unit),
         time_unit=options.time_unit,
         md5=table.md5,
-        notes=notes,
+        notes=_notes(order) if options.time else [],
         failures=failures,
         countdown=options.failure_threshold is not None,
         groups=groups or None,
     )
     return Recording(
-        np.stack([columns[name] for name in options.signal], axis=1),
-        np.stack([columns[name] for name in target], axis=1),
-        group[order] if groups else None,
+        columns[list(options.signal)].to_numpy(),
+        columns[list(target)].to_numpy(),
+        order["group"].to_numpy() if groups else None,
         meta,
     )
 
 
-def _groups(table: Columns, name: str | None) -> tuple[list[str], Array]:
-    """The groups in order of appearance, and the number of each row's (n,)."""
-    texts = [""] * len(table.lines) if name is None else table.texts[name]
-    if name and "" in texts:
-        raise table.error(texts.index(""), name, "the name of a group")
-    groups = list(dict.fromkeys(texts))
-    number = {text: i for i, text in enumerate(groups)}
-    return groups if name else [], np.array([number[text] for text in texts])
+def _keys(table: TextTable, options: Options) -> tuple[pd.DataFrame, list[str]]:
+    """Return what to sort by, a row each: group, time (a number, or seconds) and row; and the names of the groups."""
+    rows = pd.DataFrame({"group": 0, "time": 0, "row": np.arange(len(table.texts))}, index=table.texts.index)
+    names = list[str]()
+    if options.group:
+        texts = table.texts[options.group]
+        table.require(texts != "", options.group, "the name of a group")
+        rows["group"], unique = pd.factorize(texts)
+        names = unique.tolist()
+    if options.time and options.time_format:
+        times = table.times(options.time, options.time_format, f"a time like {options.time_format}")
+        rows["time"] = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    elif options.time:
+        rows["time"] = table.numbers(options.time)
+    return rows, names
 
 
-def _times(table: Columns, name: str, form: str | None) -> Array:
-    """Column `name` in its own unit, or by its format in seconds; (n,)."""
-    if form is None:
-        return table.numbers(name)
-    seconds = np.empty(len(table.lines))
-    for row, text in enumerate(table.texts[name]):
-        try:
-            time = datetime.strptime(text, form)
-        except ValueError:
-            raise table.error(row, name, f"a time like {form}") from None
-        seconds[row] = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    return seconds
-
-
-def _notes(time: Array, group: Array, order: Array) -> list[str]:
-    """What is to be said about the time stamps, `order` being that of the sorted rows."""
+def _notes(rows: pd.DataFrame) -> list[str]:
+    """Say what is unusual about the times of the sorted rows."""
     notes = []
-    if moved := int((order != np.arange(len(order))).sum()):
-        notes.append(f"{moved} rows stood out of order, sorted by group and time")
-    steps = np.diff(time[order])[np.diff(group[order]) == 0]
+    if moved := int((rows["row"] != np.arange(len(rows))).sum()):
+        notes.append(f"{moved} rows were out of order, sorted by group and time")
+    steps = rows.groupby("group")["time"].diff().dropna()
     if same := int((steps == 0).sum()):
-        notes.append(f"{same} rows have the time of the row before, kept")
-    usual = float(np.median(steps)) if len(steps) else 0.0
+        notes.append(f"{same} rows repeat the previous timestamp; kept")
+    usual = steps.median()
     if gaps := int((steps > GAP * usual).sum()):
         notes.append(
             f"{gaps} of {len(steps)} steps are longer than {GAP} times the usual {usual:g}, up to {steps.max():g}"
@@ -132,14 +122,14 @@ def _notes(time: Array, group: Array, order: Array) -> list[str]:
     return notes
 
 
-def _failures(table: Columns, name: str, time: Array, failure_threshold: float, order: Array) -> list[int]:
-    """The rows that follow a failure of the countdown `time` (n,); any other rise is an error."""
-    before = np.concatenate(([np.inf], time[:-1]))
+def _failures(table: TextTable, time: pd.Series, failure_threshold: float) -> list[int]:
+    """Return the rows that follow a failure of the countdown `time`; any other rise is an error."""
+    before = time.astype(np.float64).shift(fill_value=np.inf)
     rises = time > before
-    wrong = (time < 0) | (rises & (before > failure_threshold))
-    if wrong.any():
-        row = int(wrong.argmax())
-        after = f" (it stands at {before[row]:g} before)" if row else ""
-        expected = f"a time of at least 0 that rises only after at most {failure_threshold}{after}"
-        raise table.error(int(order[row]), name, expected)
+    valid = (time >= 0) & ~(rises & (before > failure_threshold))
+    last = before[valid.idxmin()]  # before the first that is not valid
+    after = f" (it stands at {last:g} before)" if np.isfinite(last) else ""
+    table.require(
+        valid, str(time.name), f"a time of at least 0 that rises only after at most {failure_threshold}{after}"
+    )
     return np.flatnonzero(rises).tolist()

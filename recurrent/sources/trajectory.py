@@ -55,5 +55,5 @@ def read(options: Options, raw: Path) -> Recording:
 
 
 def _alternating(first: np.ufunc, second: np.ufunc, angles: np.ndarray) -> np.ndarray:
-    """first, second, first, second of the four columns of `angles` (n, 4)."""
+    """Apply first, second, first, second to the four columns of `angles` (n, 4)."""
     return np.where([True, False, True, False], first(angles), second(angles))

@@ -99,11 +99,11 @@ def test_a_missing_key_is_named(tmp_path, key):
 
 
 @pytest.mark.parametrize("key", ["seed", "train.loss"])
-def test_a_key_that_stands_twice_is_refused(tmp_path, key):
+def test_a_duplicate_key_is_refused(tmp_path, key):
     name, value = nodes()[key]
     line, indent = SHIPPED[name.start_mark.index : value.end_mark.index], " " * name.start_mark.column
     found = problems(edit(tmp_path, {key: f"{line}\n{indent}{line}"}))
-    assert found == [f"params.yaml:{line_of(key) + 1}: {key}: stands there twice"]
+    assert found == [f"params.yaml:{line_of(key) + 1}: {key}: duplicate key"]
 
 
 WRONG_TYPES = [

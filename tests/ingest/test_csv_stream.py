@@ -1,4 +1,4 @@
-"""The CSV reader: every value as float() reads it, every fault named by line, wherever the blocks are cut."""
+"""The CSV reader: every value as float() reads it, every problem named by line, wherever the blocks are cut."""
 
 import csv
 import gzip
@@ -72,7 +72,7 @@ BAD = {
     "bound": (HEADER + b"1,0.51\n1,9\n", 3, "rises only after at most 0.5"),
     "rise of integers": (HEADER + b"0,2\n0,0\n0,1\n1,2.5\n", 5, "holds 2.5 after 1,"),
     "rise at a border": (HEADER + b"1,2\n1,3\n", 3, "holds 3 after 2,"),
-    "first of two faults": (HEADER + b"1,2\n1,3\nabc,1\n", 3, "holds 3 after 2"),
+    "first of two problems": (HEADER + b"1,2\n1,3\nabc,1\n", 3, "holds 3 after 2"),
     "no such column": (b"x,time\n1,2\n", 1, "no column 't', found ['x', 'time']"),
     "misspelt column": (b"x,tt\n1,2\n", 1, "did you mean 'tt'?"),
     "twice": (b"x,t,x\n1,2,3\n", 1, "2 columns 'x'"),
@@ -219,7 +219,7 @@ def test_a_block_is_whole_numbers_until_the_first_decimal(tmp_path, size, row):
     assert begin == 200
 
 
-def test_of_two_faults_the_one_further_up_is_named(tmp_path, monkeypatch):
+def test_of_two_problems_the_one_further_up_is_named(tmp_path, monkeypatch):
     path = put(tmp_path, HEADER + b"1,2\n" * 3 + b"first,2\n" + b"second,2\n" + b"1" * 300)
     monkeypatch.setattr(line_blocks, "LINE_BYTES", 100)
     for size in BLOCK_SIZES:
@@ -228,7 +228,7 @@ def test_of_two_faults_the_one_further_up_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("bad", [b"first,2\n", b"1,99\n", b"\n1,2\n"])
-def test_a_fault_leaves_no_thread_to_the_garbage_collector(tmp_path, bad):
+def test_a_problem_leaves_no_thread_to_the_garbage_collector(tmp_path, bad):
     before = set(threading.enumerate())
     path = put(tmp_path, HEADER + b"1,2\n" * 9 + bad + b"1,2\n" * 99)
     with pytest.raises(CsvError) as refusal:

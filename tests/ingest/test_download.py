@@ -18,11 +18,11 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT under /f.bin and its checksum; `faults` are what goes wrong with the next requests, in order."""
+    """Serves CONTENT under /f.bin and its checksum; `failures` are what goes wrong with the next requests, in order."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.faults, self.requests, self.content = [], [], CONTENT
+        self.failures, self.requests, self.content = [], [], CONTENT
         self.over = threading.Event()
 
     @property
@@ -33,21 +33,21 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(self.path)
-        fault = self.server.faults.pop(0) if self.server.faults else None
-        if isinstance(fault, int):
-            return self.send_error(fault)
+        failure = self.server.failures.pop(0) if self.server.failures else None
+        if isinstance(failure, int):
+            return self.send_error(failure)
         if self.path not in ("/f.bin", "/sub/f.bin", f"/{MD5}"):
             return self.send_error(404)
         body = self.server.content
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if fault == "stalled":
+        if failure == "stalled":
             self.wfile.write(body[:1000])
             self.wfile.flush()
             self.server.over.wait(300)
         else:
-            self.wfile.write(body[: len(body) // 2] if fault == "broken off" else body)
+            self.wfile.write(body[: len(body) // 2] if failure == "broken off" else body)
 
     def log_message(self, *_):
         pass
@@ -65,8 +65,8 @@ def server(monkeypatch):
 
 def fetch(server, folder, *, name="f.bin", checksum=MD5, url=None, **more):
     file = File(name, url or f"{server.url}/f.bin", checksum, more.pop("alternatives", ()))
-    knobs = {"cache": folder / "cache", "timeout": 300.0, "pause": 0.0} | more
-    return download.fetch(file, folder / "raw", **knobs)
+    arguments = {"cache": folder / "cache", "timeout": 300.0, "pause": 0.0} | more
+    return download.fetch(file, folder / "raw", **arguments)
 
 
 @pytest.mark.parametrize("checksum", [MD5, SHA256, None])
@@ -100,12 +100,12 @@ def test_without_a_checksum_nothing_is_kept_and_todays_file_comes(server, tmp_pa
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-@pytest.mark.parametrize("fault", ["broken off", "stalled"])
-def test_what_breaks_off_begins_again(server, tmp_path, monkeypatch, fault):
-    usual, server.faults = requests.get, [fault, fault]
+@pytest.mark.parametrize("failure", ["broken off", "stalled"])
+def test_what_breaks_off_begins_again(server, tmp_path, monkeypatch, failure):
+    usual, server.failures = requests.get, [failure, failure]
     # patience with whatever is not stalled, so that a busy machine does not look like a stalled server
     monkeypatch.setattr(
-        requests, "get", lambda *a, timeout, **k: usual(*a, timeout=timeout if server.faults else 300, **k)
+        requests, "get", lambda *a, timeout, **k: usual(*a, timeout=timeout if server.failures else 300, **k)
     )
     assert fetch(server, tmp_path, timeout=1.0).read_bytes() == CONTENT
     assert len(server.requests) == 3
@@ -113,7 +113,7 @@ def test_what_breaks_off_begins_again(server, tmp_path, monkeypatch, fault):
 
 @pytest.mark.parametrize("checksum", [MD5, None])
 def test_what_broke_off_leaves_nothing_behind(server, tmp_path, checksum):
-    server.faults = ["broken off"]
+    server.failures = ["broken off"]
     with pytest.raises(DownloadError, match=r"f.bin: http.*/f.bin: .*256000 bytes read, 256000 more expected"):
         fetch(server, tmp_path, checksum=checksum, attempts=1)
     assert list((tmp_path / "cache").iterdir()) == [] and not (tmp_path / "raw").exists()
@@ -128,15 +128,15 @@ def test_a_wrong_checksum_names_both_and_keeps_nothing(server, tmp_path):
     assert list((tmp_path / "cache").iterdir()) == [] and not (tmp_path / "raw").exists()
 
 
-def test_a_fault_of_the_server_passes(server, tmp_path):
-    server.faults = [500, 503, 429]
+def test_a_failure_of_the_server_passes(server, tmp_path):
+    server.failures = [500, 503, 429]
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 
 
 def test_pauses_grow(server, tmp_path, monkeypatch):
     pauses = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    server.faults = [500] * 4
+    server.failures = [500] * 4
     with pytest.raises(DownloadError, match="500 Server Error"):
         fetch(server, tmp_path, pause=1.0)
     assert pauses == [0.0, 1.0, 3.0, 7.0] and len(server.requests) == 4
@@ -144,7 +144,7 @@ def test_pauses_grow(server, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("code", [403, 404])
 def test_a_missing_file_is_asked_for_once_and_said_how_to_get(server, tmp_path, code):
-    server.faults = [code]
+    server.failures = [code]
     with pytest.raises(DownloadError, match=rf"f.bin: .*{code} Client Error.*/f.bin\n") as error:
         fetch(server, tmp_path)
     assert len(server.requests) == 1
@@ -195,7 +195,7 @@ def test_a_folder_stands_in_by_name_or_by_checksum(tmp_path, name):
 
 
 def test_a_folder_without_the_file_or_with_a_wrong_one_says_so(tmp_path):
-    for mirror, match in (("mirror", "no f.bin or other anywhere below"), ("none", "is no folder")):
+    for mirror, match in (("mirror", "no f.bin or other anywhere below"), ("none", "is not a directory")):
         (tmp_path / "mirror").mkdir(exist_ok=True)
         with pytest.raises(DownloadError, match=match):
             fetch(None, tmp_path, url="x", mirror=str(tmp_path / mirror), alternatives=(("other", "1" * 32),))

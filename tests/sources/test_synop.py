@@ -1,6 +1,9 @@
 """Weather: a regular grid, holes filled with the past only, angles on a circle."""
 
+from datetime import UTC, datetime
+
 import numpy as np
+import pandas as pd
 import pytest
 from small_data import FILE, SYNOP, weather, write
 
@@ -64,7 +67,7 @@ def test_rows_before_the_first_value_are_left_out(tmp_path):
 
 def test_fill_with_past_values_by_hand():
     nan = np.nan
-    filled = synop.fill_with_past_values(np.array([[nan, 1], [2, nan], [nan, nan], [3, 4]]))
+    filled = synop.fill_with_past_values(pd.DataFrame([[nan, 1], [2, nan], [nan, nan], [3, 4]])).to_numpy()
     np.testing.assert_array_equal(filled, [[nan, 1], [2, 1], [2, 1], [3, 4]])
 
 
@@ -107,6 +110,12 @@ def test_what_cannot_be_read_is_named_by_line(name, value, message, tmp_path):
     rows[4][1 if name == "date" else 2] = value
     with pytest.raises(ValueError, match=f"own.csv:6: column {message}"):
         load(tmp_path, rows)
+
+
+def test_a_time_without_a_zone_is_one_of_utc(tmp_path):
+    rows = weather()
+    naive = [[row[0], datetime.fromisoformat(row[1]).astimezone(UTC).isoformat()[:19], *row[2:]] for row in rows]
+    assert load(tmp_path, naive).signal.tobytes() == load(tmp_path, rows).signal.tobytes()
 
 
 def test_an_unknown_station_is_named_with_those_there_are(tmp_path):

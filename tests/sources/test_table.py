@@ -47,14 +47,14 @@ def test_rows_are_sorted_and_it_is_said(tmp_path):
     path = write(tmp_path / "own.csv", HEADER, [rows[1], rows[0], *rows[2:]])
     recording = load(path)
     assert recording.signal.tolist() == [row[1:] for row in rows]
-    assert [*recording.meta.source.notes] == ["2 rows stood out of order, sorted by group and time"]
+    assert [*recording.meta.source.notes] == ["2 rows were out of order, sorted by group and time"]
     assert load(path, time=None).signal[0].tolist() == rows[1][1:]
 
 
 def test_gaps_and_repeated_times_are_said(tmp_path):
     notes = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta.source.notes
     assert [*notes] == [
-        "1 rows have the time of the row before, kept",
+        "1 rows repeat the previous timestamp; kept",
         "1 of 5 steps are longer than 1.5 times the usual 1, up to 4",
     ]
 
@@ -62,6 +62,15 @@ def test_gaps_and_repeated_times_are_said(tmp_path):
 def test_time_zones_count(tmp_path):
     text = "t,x\n2024-10-27T02:30+0200,1\n2024-10-27T02:10+0100,3\n2024-10-27T02:50+0200,2\n"
     assert own(tmp_path, text, time="t", time_format="%Y-%m-%dT%H:%M%z").signal.tolist() == [[1], [2], [3]]
+
+
+def test_a_time_without_the_zone_of_its_format_and_a_word_are_refused(tmp_path):
+    text = "t,x\n2024-10-27T02:30,1\n2024-10-27T03:10+0100,0\n"
+    with pytest.raises(ValueError, match="own.csv:2: column 't' holds '2024-10-27T02:30', expected a time like"):
+        own(tmp_path, text, time="t", time_format="%Y-%m-%dT%H:%M%z")
+    for word in ("now", "today", "nan", "NaT", ""):  # pandas has a meaning for each
+        with pytest.raises(ValueError, match=f"own.csv:3: column 't' holds '{word}', expected a time like %Y"):
+            own(tmp_path, f"t,x\n2024,1\n{word},2\n", time="t", time_format="%Y")
 
 
 def test_groups_lie_together_each_in_its_own_order(tmp_path):
@@ -80,6 +89,15 @@ def test_packed_or_a_workbook_gives_the_same(tmp_path):
     book.save(tmp_path / "own.xlsx")
     for name in ("own.csv.gz", "own.xlsx"):
         assert load(tmp_path / name).signal.tobytes() == load(plain).signal.tobytes()
+
+
+def test_an_error_of_excel_is_no_hole(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (("who", "x"), ("a", 1), ("a", 2), (None, None), ("a", "#DIV/0!")):
+        book.active.append(row)
+    book.save(tmp_path / "own.xlsx")
+    with pytest.raises(ValueError, match="own.xlsx:5: column 'x' holds '#ERROR', expected a finite number"):
+        load(tmp_path / "own.xlsx", **OWN)
 
 
 def test_failures_of_a_countdown(tmp_path):
