@@ -76,4 +76,4 @@ docs: run ## the README's table and pictures, from the current metrics and plots
 
 clean: ## remove what the pipeline made; the DVC cache and the environment stay
 	for made in data/* plots/* systems/data/* systems/plots/*; do [ "$${made##*/}" = README.md ] || rm -rf "$$made"; done
-	rm -rf .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
