@@ -56,8 +56,8 @@ systems: install ## all other systems, through the same stages -> systems/metric
 	$(BIN)/python -m reports.systems_table
 
 seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
-	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4 --table docs/seeds.md
-	$(BIN)/python -m benchmarks.repeat --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
+	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
+	$(BIN)/python -m benchmarks.seeds --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
 
 P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure \
 	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=32 \
@@ -66,7 +66,7 @@ P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest
 	-S train.target_delta=0.0 -S train.max_epochs=60 -S train.patience=60
 
 p4581: install ## ten seeds on a real laboratory fault -> docs/p4581.md, which says where the file comes from
-	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4,5,6,7,8,9 $(P4581) --table docs/p4581.md
+	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4,5,6,7,8,9 $(P4581) --table docs/p4581.md
 
 study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.study
