@@ -164,9 +164,9 @@ def test_a_report_escapes_whatever_it_is_told(project):
         honest,
         name=evil,
         params=dict(honest.params) | {evil: evil},
-        about=dict(honest.about) | {"unit": evil, "verdict": [evil]},
+        predictions=dict(honest.predictions) | {"unit": evil, "verdict": [evil]},
         series=dict(honest.series) | {"source": {"name": evil, "md5": evil}, "target": evil, "signal": [evil]},
-        outcome=dict(honest.outcome) | {"stopped_by": evil},
+        training=dict(honest.training) | {"stopped_by": evil},
         pictures={evil: b"png"},
     )
     page = report.page([spoilt, honest], {evil: "<svg/>"})
