@@ -81,9 +81,9 @@ def test_history_of_three_revisions_is_three_dashes_in_two_colours(drawn, plot):
     assert {"#0072B2", "#D55E00"} <= set(re.findall(r'stroke="(#\w+)"', svg))
 
 
-def test_mean_delta_shows_what_was_asked_for(drawn):
+def test_mean_delta_shows_the_required_value(drawn):
     svg = vl_convert.vegalite_to_svg(drawn["mean_delta"])
-    assert words(svg).count("asked for: 10 %") == 1
+    assert words(svg).count("required: 10 %") == 1
     assert marks(svg, "rule mark") + svg.count("mark-rule role-mark") == 1
 
 
