@@ -74,6 +74,6 @@ study: install ## error, cost and gradient flow over seq_len and cell -> docs/st
 docs: run ## update table and pictures in the README from the current metrics and plots
 	$(BIN)/python -m reports.readme
 
-clean: ## remove all outputs; the DVC cache and the environment stay
+clean: ## empty data/ and plots/, your own files in them included; the environment and the DVC cache stay
 	for made in data/* plots/* systems/data/* systems/plots/*; do [ "$${made##*/}" = README.md ] || rm -rf "$$made"; done
 	rm -rf build .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
