@@ -1,46 +1,27 @@
-"""Read a recording: CSV -> data/quake/series (signal.npy, target.npy, meta.json)."""
+"""Read a source: raw file or folder -> data/<system>/series (signal.npy, target.npy, group.npy, meta.json)."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import stages
-from recurrent.config import schema
-from recurrent.ingest.csv_stream import CsvFile
-from recurrent.storage.series import SeriesWriter
+from recurrent.sources._contract import get_source
 
 
 @dataclass(frozen=True)
 class Params:
-    """What this stage reads from params.yaml."""
+    """What this stage reads from the params file."""
 
-    ingest: schema.Ingest
+    raw: str
+    source: dict[str, Any]
 
 
 def main(params: Params, series: Path) -> None:
-    """Check every row of the recording and write `series`."""
-    knobs, csv = params.ingest, Path(params.ingest.csv)
-    source = CsvFile(
-        csv,
-        signal=knobs.signal,
-        target=knobs.target,
-        failure_below=knobs.failure_below,
-        progress=True,
-    )
-    with SeriesWriter(series) as writer:
-        for signal, target in source.blocks():
-            writer.append(signal, target)
-        writer.finish(
-            {
-                "source": {"name": csv.name, "md5": source.md5, "columns": list(source.columns)},
-                "signal": list(knobs.signal),
-                "target": [knobs.target],
-                "observed": [knobs.signal.index(knobs.target) if knobs.target in knobs.signal else None],
-                "units": {"signal": knobs.signal_unit, "target": knobs.target_unit},
-                "countdown": knobs.failure_below is not None,
-                "failures": source.failures,
-            }
-        )
-    print(f"{csv}: {source.rows} rows, {len(source.failures)} failures")
+    """Check every row that the source finds in `raw` and write `series`."""
+    module, options = get_source(params.source)
+    recording = module.read(options, Path(params.raw))
+    recording.write(series)
+    print(f"{params.raw}: {recording.summary()}")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def files(options: Options) -> tuple:
     return ()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Compute it."""
     i = np.arange(options.rows)[:, None]
     value = 100 + 0.99**i * np.sin(i / 5)
@@ -47,7 +47,7 @@ def load(options: Options, raw: Path) -> Recording:
 '''
 STANZAS = """
   damped:
-    reads: data/raw/damped
+    raw: data/raw/damped
     seq_len: 8
     source: {name: damped, rows: 300}
     window: {}
@@ -56,7 +56,7 @@ STANZAS = """
     evaluate: {free_running: 4}
 
   own:
-    reads: ../mine/my table.csv
+    raw: ../mine/my table.csv
     seq_len: 6
     source:
       name: table

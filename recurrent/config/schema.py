@@ -4,7 +4,7 @@ The files themselves are the place for values, units and meanings; here stands w
 sections, so that a stage reads the same keys whichever file it is run with.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -75,15 +75,21 @@ class Simulate(Section):
 
 
 @dataclass(frozen=True)
-class Ingest(Section):
-    """Read by the stage ingest."""
+class RecordingOptions(Section):
+    """Columns of a long CSV: the options of the source `recording`."""
 
-    csv: Name
     signal: _several(Name)  # type: ignore[valid-type]
     target: Name
     signal_unit: str
     target_unit: str
     failure_below: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+
+
+@dataclass(frozen=True)
+class Ingest(RecordingOptions):
+    """Read by the stage ingest."""
+
+    csv: Name
 
 
 @dataclass(frozen=True)
@@ -211,6 +217,17 @@ class Settings(Section):
     evaluate: Evaluate
     plot: Plot
 
+    @property
+    def raw(self) -> str:
+        """Return the path of the recording, which a system has as `raw`."""
+        return self.ingest.csv
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Return what a system has as `source`: the one that reads a recording, with its options."""
+        options = {field.name: getattr(self.ingest, field.name) for field in fields(RecordingOptions)}
+        return {"name": "recording", **options}
+
 
 @dataclass(frozen=True)
 class System(Section):
@@ -221,13 +238,13 @@ class System(Section):
         "seed": "defaults",
         "plot": "defaults",
         "seq_len": "systems",
-        "reads": "systems",
+        "raw": "systems",
         "source": "systems",
     }
 
     seed: Seed
     seq_len: Count
-    reads: Name
+    raw: Name
     source: dict[str, Any]
     window: Window
     model: Model

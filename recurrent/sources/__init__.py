@@ -1,1 +1,1 @@
-"""One file per data set: a class Options with `files` and `load`, or, for what is too large, a generator of blocks."""
+"""One file per data set: a class Options with `files` and `read`, or, for what is too large, a generator of blocks."""

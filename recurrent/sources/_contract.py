@@ -1,6 +1,6 @@
 """What every source of the menu shares: how it is found by name, the file it reads, what it says of its rows.
 
-A source is a file here with `Options`, `files(options)` and `load(options, raw) -> Recording`.
+A source is a file here with `Options`, `files(options)` and `read(options, raw)`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAMES = tuple(
 
 
 def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Give the module `source["name"]`, with its `files` and `load`, and its Options of the other keys.
+    """Give the module `source["name"]`, with its `files` and `read`, and its Options of the other keys.
 
     Raises
     ------

@@ -70,13 +70,13 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
     """
     # a stream each: neither the sample rate nor BLOCK_ROWS changes another's numbers
     drive, count, amplitude, noise = np.random.default_rng(seed).spawn(4)
-    _, state = load(speed=SPEED[0], overshoot=0.0, state=(PSI_SEISMIC, -3.2))  # forget the start
+    _, state = simulate_cycle(speed=SPEED[0], overshoot=0.0, state=(PSI_SEISMIC, -3.2))  # forget the start
     tail = np.zeros(len(RING) - 1)  # what still rings when a block ends
     begin = 0.0
     drives = _irregular_drives(drive)
     for _ in range(cycles):
         speed, overshoot = next(drives)
-        path, state = load(speed=speed, overshoot=overshoot, state=state)
+        path, state = simulate_cycle(speed=speed, overshoot=overshoot, state=state)
         rate = emission_rate(path)
         end = begin + path[-1, 0]
         first, last = ceil(begin * sample_rate), ceil(end * sample_rate)
@@ -116,7 +116,7 @@ def emission_rate(path: Floats) -> Floats:
     return rate
 
 
-def load(*, speed: float, overshoot: float, state: tuple[float, float]) -> tuple[Floats, tuple[float, float]]:
+def simulate_cycle(*, speed: float, overshoot: float, state: tuple[float, float]) -> tuple[Floats, tuple[float, float]]:
     """Pull the block from one failure to the next.
 
     Integrated with Bogacki and Shampine's embedded Runge-Kutta pair of order 3(2) (Appl. Math.

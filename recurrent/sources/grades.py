@@ -35,7 +35,7 @@ def files(options: Options) -> tuple[File, ...]:
     return options.files()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Read the students whose five grades are known: a group of four rows each, signal = grade (4 n, 1).
 
     A student with a hole is left out whole: what another semester would have been is the very question.

@@ -72,7 +72,7 @@ def files(options: Options) -> tuple[File, ...]:
     return (FILE,)
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Read the reviews: a group each, signal = number of the word (n, 1), target = class (n, 1).
 
     Both forms give the same recording: how the table divides train from validation is not used.

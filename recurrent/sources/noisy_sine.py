@@ -35,7 +35,7 @@ def files(options: Options) -> tuple[File, ...]:
     return ()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Draw `series` series of `rows` rows, a group each: signal = target = value (rows x series, 1)."""
     wave = np.sin(FREQUENCY * np.arange(options.rows))
     # a stream for each, so that more series leave the first ones as they are

@@ -30,7 +30,7 @@ def files(options: Options) -> tuple[File, ...]:
     return ()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Compute the wave: signal = target = value (rows, 1)."""
     value = np.sin(1 + 2 * np.pi * np.arange(options.rows) / PERIOD)[:, None]
     meta = series_meta("sine", signal=["value"], target=["value"], observed=[0], units=("1", "1"), time_unit="row")

@@ -48,7 +48,7 @@ def files(options: Options) -> tuple[File, ...]:
     return options.files()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Read the station: signal (n, 13) on a regular grid of three hours, target = temperature (n, 1) in kelvin.
 
     Wind comes as sine and cosine of its direction, 360 and 10 degrees being neighbours; a calm has neither. Hour of the

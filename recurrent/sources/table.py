@@ -55,7 +55,7 @@ def files(options: Options) -> tuple[File, ...]:
     return options.files()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Read the table: signal (n, D), target (n, K), sorted by group and time."""
     target = options.target or options.signal
     named = [*options.signal, *target, *(name for name in (options.time, options.group) if name)]

@@ -40,7 +40,7 @@ def files(options: Options) -> tuple[File, ...]:
     return ()
 
 
-def load(options: Options, raw: Path) -> Recording:
+def read(options: Options, raw: Path) -> Recording:
     """Compute the walk from t = 0 on: signal = target = (x, y), (rows, 2).
 
     The published file begins with a row (0, 0) that is not on the curve; it is left out.

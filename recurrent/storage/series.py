@@ -228,6 +228,12 @@ class Recording:
             writer.append(self.signal, self.target, self.group)
             writer.finish(self.meta)
 
+    def summary(self) -> str:
+        """Return how much there is, and what was noted about it."""
+        return "\n".join(
+            [f"{len(self.signal)} rows of {', '.join(self.meta['signal'])}", *self.meta["source"]["notes"]]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Series:

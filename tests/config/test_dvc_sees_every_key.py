@@ -9,6 +9,7 @@ from typing import get_type_hints
 
 import pytest
 import yaml
+from source_tree import sections_of
 
 from recurrent.config.reader import ParamsError, read
 from recurrent.config.schema import Settings, System
@@ -106,4 +107,4 @@ def test_what_stands_beside_defaults_and_systems_is_refused(tmp_path):
 @pytest.mark.parametrize("key", [*leaves(Settings)])
 def test_a_key_of_the_earthquake_is_listed_by_a_stage_that_reads_it(key):
     section = key.split(".")[0]
-    assert any(section in keys and reads(name, section) for name, (keys, _) in QUAKES.items())
+    assert any(section in keys and section in sections_of(name) for name, (keys, _) in QUAKES.items())

@@ -50,12 +50,12 @@ GRADES = {
 REVIEWS = {"name": "imdb", "vocabulary": 10000, "words": 256, "keep": "first", "validation_fraction": 0.2, "seed": 0}
 
 
-def fetch_and_load(source, folder, mirror, monkeypatch):
+def fetch_and_read(source, folder, mirror, monkeypatch):
     monkeypatch.setenv("RECURRENT_MIRROR", str(mirror))
     monkeypatch.setenv("DVC_ROOT", str(folder))
     stages.fetch.main(Params(source=source), folder / "raw")
     module, options = get_source(source)
-    return module.load(options, folder / "raw")
+    return module.read(options, folder / "raw")
 
 
 def test_the_mirror_is_in_the_help():
@@ -67,9 +67,9 @@ def test_a_file_lands_in_the_folder_and_a_generated_source_leaves_it_empty(tmp_p
     (tmp_path / "mirror" / "p4581_3800_4100.csv").write_text("Time,Var_Ch1,TimeToEndFailure\n1,2,3\n")
     content = (tmp_path / "mirror" / "p4581_3800_4100.csv").read_bytes()
     source = P4581 | {"checksum": hashlib.sha256(content).hexdigest()}
-    assert fetch_and_load(source, tmp_path, tmp_path / "mirror", monkeypatch).signal.tolist() == [[2]]
+    assert fetch_and_read(source, tmp_path, tmp_path / "mirror", monkeypatch).signal.tolist() == [[2]]
     assert capsys.readouterr().out == f"{tmp_path}/raw/p4581_3800_4100.csv: 0.0 MB\n"
-    fetch_and_load({"name": "sine", "rows": 10}, tmp_path / "sine", tmp_path / "mirror", monkeypatch)
+    fetch_and_read({"name": "sine", "rows": 10}, tmp_path / "sine", tmp_path / "mirror", monkeypatch)
     assert list((tmp_path / "sine" / "raw").iterdir()) == []
 
 
@@ -107,7 +107,7 @@ def test_a_file_lands_in_the_folder_and_a_generated_source_leaves_it_empty(tmp_p
 )
 def test_the_real_files(source, shape, groups, notes, tmp_path, real_data, monkeypatch):
     begin = time.process_time()
-    recording = fetch_and_load(source, tmp_path, real_data, monkeypatch)
+    recording = fetch_and_read(source, tmp_path, real_data, monkeypatch)
     assert time.process_time() - begin < 60
     assert recording.signal.shape == shape and np.isfinite(recording.signal).all()
     assert recording.meta["source"]["notes"] == notes

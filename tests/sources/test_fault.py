@@ -119,7 +119,7 @@ CYCLE = {"speed": 15e-6, "overshoot": 40e-6, "state": (np.log(fault.V_SEISMIC / 
 
 
 def test_a_cycle_of_the_fault_makes_sense():
-    path, (psi, phi) = fault.load(**CYCLE)
+    path, (psi, phi) = fault.simulate_cycle(**CYCLE)
     time, friction, velocity = path.T
     assert time[0] == 0 and (np.diff(time) > 0).all() and np.isfinite(path).all() and (velocity > 0).all()
     assert velocity[0] == pytest.approx(fault.V_SEISMIC) == velocity[-1]  # from one failure to the next
@@ -133,13 +133,13 @@ def test_a_cycle_of_the_fault_makes_sense():
 
 
 def test_the_interval_does_not_hang_on_the_tolerance(monkeypatch):
-    interval = fault.load(**CYCLE)[0][-1, 0]
+    interval = fault.simulate_cycle(**CYCLE)[0][-1, 0]
     monkeypatch.setattr(fault, "TOLERANCE", fault.TOLERANCE / 2)
-    finer = fault.load(**CYCLE)[0][-1, 0]
+    finer = fault.simulate_cycle(**CYCLE)[0][-1, 0]
     assert finer != interval and finer == pytest.approx(interval, abs=1e-3)
 
 
 def test_faster_loading_or_more_overshoot_shortens_the_cycle():
-    interval = fault.load(**CYCLE)[0][-1, 0]
-    assert fault.load(**CYCLE | {"speed": 16e-6})[0][-1, 0] < interval
-    assert fault.load(**CYCLE | {"overshoot": 60e-6})[0][-1, 0] < interval
+    interval = fault.simulate_cycle(**CYCLE)[0][-1, 0]
+    assert fault.simulate_cycle(**CYCLE | {"speed": 16e-6})[0][-1, 0] < interval
+    assert fault.simulate_cycle(**CYCLE | {"overshoot": 60e-6})[0][-1, 0] < interval

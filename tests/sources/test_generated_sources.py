@@ -16,13 +16,13 @@ def mean_squared_error(actual, predicted):
 
 
 def test_sine():
-    value = sine.load(sine.Options(rows=5001), RAW).signal[:, 0]
+    value = sine.read(sine.Options(rows=5001), RAW).signal[:, 0]
     assert [value[i] for i in (0, 1, 5000)] == pytest.approx([0.841470985, 0.873736397, 0.841470985], abs=1e-9)
     assert mean_squared_error(value[1:], value[:-1]) == pytest.approx(1.97e-3, rel=0.01)
 
 
 def test_noisy_sine_is_a_wave_and_noise_of_a_third():
-    recording = noisy_sine.load(noisy_sine.Options(rows=1000, series=50, seed=0), RAW)
+    recording = noisy_sine.read(noisy_sine.Options(rows=1000, series=50, seed=0), RAW)
     value = recording.signal.reshape(50, 1000)
     noise = value - np.sin(0.02 * np.arange(1000))
     assert noise.min() >= 0 and noise.max() < 2
@@ -33,7 +33,7 @@ def test_noisy_sine_is_a_wave_and_noise_of_a_third():
 
 def test_more_noisy_series_leave_the_first_as_they_are_and_another_seed_does_not():
     few, more, other = (
-        noisy_sine.load(noisy_sine.Options(rows=50, series=series, seed=seed), RAW).signal
+        noisy_sine.read(noisy_sine.Options(rows=50, series=series, seed=seed), RAW).signal
         for series, seed in ((2, 0), (3, 0), (2, 1))
     )
     assert few.tobytes() == more[:100].tobytes()
@@ -41,7 +41,7 @@ def test_more_noisy_series_leave_the_first_as_they_are_and_another_seed_does_not
 
 
 def test_trajectory_by_hand():
-    place = trajectory.load(trajectory.Options(rows=3, step=0.02), RAW).signal
+    place = trajectory.read(trajectory.Options(rows=3, step=0.02), RAW).signal
     sin, cos, t = math.sin, math.cos, 0.04
     a1, a2, a3, a4, b1, b2, b3, b4 = *trajectory.A, *trajectory.B
     k1, k2, k3, k4, m1, m2, m3, m4 = *trajectory.K, *trajectory.M
@@ -52,7 +52,7 @@ def test_trajectory_by_hand():
 
 
 def test_trajectory_is_as_hard_as_published():
-    place = trajectory.load(trajectory.Options(rows=50_000, step=0.02), RAW).signal
+    place = trajectory.read(trajectory.Options(rows=50_000, step=0.02), RAW).signal
     train, test = place[:40_000], place[40_000:]
     test = (test - train.mean()) / train.std()
     assert mean_squared_error(test[1:], test[:-1]) == pytest.approx(6.8e-2, rel=0.02)

@@ -10,7 +10,7 @@ from recurrent.sources import grades
 
 def load(folder, rows, header=GRADES):
     write(folder / "own.csv", header, rows)
-    return grades.load(grades.Options(**FILE), folder)
+    return grades.read(grades.Options(**FILE), folder)
 
 
 def test_four_rows_a_student_and_the_fifth_semester_in_each(tmp_path):
@@ -61,7 +61,7 @@ def test_excel_gives_the_same(tmp_path):
     for row in (GRADES, *students()):
         book.active.append([None if value == "" else value for value in row])
     book.save(tmp_path / "own.xlsx")
-    recording = grades.load(grades.Options(**FILE | {"file": "own.xlsx"}), tmp_path)
+    recording = grades.read(grades.Options(**FILE | {"file": "own.xlsx"}), tmp_path)
     assert recording.signal.tobytes() == load(tmp_path, students()).signal.tobytes()
 
 

@@ -16,7 +16,7 @@ ALL = replace(REVIEWS, vocabulary=1000, words=1000)
 
 def load(folder, rows=None, options=ALL, write=write_reviews_table):
     write(folder, reviews() if rows is None else rows)
-    return imdb.load(options, folder)
+    return imdb.read(options, folder)
 
 
 def texts(recording, part=None):
@@ -127,17 +127,17 @@ def test_what_cannot_be_read_is_named_by_line(case, tmp_path):
     content = text.format(h="\t".join(imdb.HEADER)).encode(errors="surrogateescape")
     (tmp_path / imdb.TABLE).write_bytes(gzip.compress(content))
     with pytest.raises(ValueError, match=f"{imdb.TABLE}:{line}: .*{message}"):
-        imdb.load(ALL, tmp_path)
+        imdb.read(ALL, tmp_path)
 
 
 @pytest.mark.parametrize("name, write", [(imdb.TABLE, write_reviews_table), (imdb.ARCHIVE, write_reviews_archive)])
 def test_a_cut_or_missing_file_is_refused(name, write, tmp_path):
     with pytest.raises(ValueError, match=f"{imdb.ARCHIVE}: cannot be read to its end, missing"):
-        imdb.load(ALL, tmp_path)
+        imdb.read(ALL, tmp_path)
     write(tmp_path, reviews())
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:300])
     with pytest.raises(ValueError, match=f"{name}: cannot be read to its end"):
-        imdb.load(ALL, tmp_path)
+        imdb.read(ALL, tmp_path)
 
 
 def test_parts_must_not_be_empty(tmp_path):

@@ -9,7 +9,7 @@ from recurrent.sources import synop
 
 def load(folder, rows, station="07690"):
     write(folder / "own.csv", SYNOP, rows, ";")
-    return synop.load(synop.Options(**FILE, station=station), folder)
+    return synop.read(synop.Options(**FILE, station=station), folder)
 
 
 def column(recording, name):

@@ -15,7 +15,7 @@ OWN = {"signal": ("x",), "target": None, "time": None, "time_format": None}
 
 
 def load(path, **options):
-    return table.load(table.Options(**TABLE | {"file": str(path), "url": None} | options), path)
+    return table.read(table.Options(**TABLE | {"file": str(path), "url": None} | options), path)
 
 
 def own(folder, text, **options):

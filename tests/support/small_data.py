@@ -5,10 +5,13 @@ import gzip
 import io
 import tarfile
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
+import numpy as np
 from seeds import SEED, rng
 
-from recurrent.sources import grades, imdb, noisy_sine, sine, synop, table, trajectory
+from recurrent.sources import grades, imdb, noisy_sine, recording, sine, synop, table, trajectory
+from recurrent.storage.series import Recording, Series
 
 SYNOP = (synop.STATION, synop.DATE, *synop.MEASURED.values(), synop.DIRECTION)
 PARIS = datetime.fromisoformat("2024-03-01T01:00:00+01:00").tzinfo
@@ -94,6 +97,7 @@ TABLE = {
     "time_unit": "day",
     "failure_below": None,
 }
+RECORDING = {"signal": ("Close", "Volume"), "target": "Close", "failure_below": None}
 FILE = {"file": "own.csv", "url": "https://example.org/own.csv", "checksum": None}
 REVIEWS = imdb.Options(vocabulary=30, words=6, keep="first", validation_fraction=0.25, seed=SEED)
 
@@ -102,8 +106,34 @@ SMALL = {
     "sine": (sine.Options(rows=200), None),
     "noisy_sine": (noisy_sine.Options(rows=100, series=3, seed=SEED), None),
     "trajectory": (trajectory.Options(rows=200, step=0.02), None),
+    "recording": (
+        recording.Options(**RECORDING, signal_unit="points", target_unit="points"),
+        lambda raw: write(raw / "own.csv", ("Date", "Close", "Volume"), prices()),
+    ),
     "table": (table.Options(**TABLE), lambda raw: write(raw / "own.csv", ("Date", "Close", "Volume"), prices())),
     "synop": (synop.Options(**FILE, station="07690"), lambda raw: write(raw / "own.csv", SYNOP, weather(), ";")),
     "grades": (grades.Options(**FILE), lambda raw: write(raw / "own.csv", GRADES, students())),
     "imdb": (REVIEWS, lambda raw: write_reviews_table(raw, reviews())),
 }
+
+
+def read_source(name, folder, options=None):
+    """Read a source of the menu from its files in a folder, which are made where it is empty."""
+    usual, make = SMALL[name]
+    raw = folder / "raw"
+    raw.mkdir(exist_ok=True)
+    if make and not any(raw.iterdir()):
+        make(raw)
+    module = import_module(f"recurrent.sources.{name}")
+    found = module.read(options or usual, raw / "own.csv" if name == "recording" else raw)
+    if not isinstance(found, Recording):
+        found.write(folder / "written")
+        found = from_disk(folder / "written")
+    return found
+
+
+def from_disk(folder):
+    """Give a series as a source gives it that reads it into memory."""
+    series = Series.open(folder)
+    meta = {key: value for key, value in series.meta.items() if key not in ("rows", "dtype")}
+    return Recording(np.array(series.signal), np.array(series.target), None, meta)

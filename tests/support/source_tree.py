@@ -1,6 +1,8 @@
 """The project's files, and what their syntax trees say: which files exist, who imports whom, what code a stage runs."""
 
 import ast
+import dataclasses
+import importlib
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +12,16 @@ ROOT = Path(__file__).parents[2]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
 CELLS = sorted((ROOT / "recurrent" / "cells").glob("[!_]*.py"))
 CODE = sorted(path for folder in ("recurrent", "stages") for path in (ROOT / folder).rglob("*.py"))
+
+
+# what Settings works out for a stage -> the section of params.yaml that it comes from
+DERIVED = {"raw": "ingest", "source": "ingest"}
+
+
+def sections_of(stage):
+    """Name the sections of params.yaml that a stage reads."""
+    fields = dataclasses.fields(importlib.import_module(f"stages.{stage}").Params)
+    return {DERIVED.get(field.name, field.name) for field in fields}
 
 
 def name(path):

@@ -133,7 +133,7 @@ def test_a_killed_run_with_dropout_ends_with_the_same_bits(tmp_path, answer):
 EPOCHS = 6
 STANZA = f"""
   folded:
-    reads: none
+    raw: none
     seq_len: 5
     source: {{name: grades}}
     window: {{split: folds, folds: 2, repeats: 1, whole: true, horizon: 0, batch_size: 4}}

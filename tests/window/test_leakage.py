@@ -1,13 +1,12 @@
 """Nothing of what judges enters what learns, for every source and every way to split its rows."""
 
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from seeds import SEED
-from small_data import SMALL
+from small_data import SMALL, from_disk, read_source
 from small_windows import cut
 
 import stages.ingest
@@ -43,25 +42,18 @@ case = pytest.mark.parametrize(
 
 
 def recorded_fault(folder) -> Recording:
-    """What the main pipeline reads: the simulated fault, as CSV, through csv_file."""
+    """What the main pipeline reads: the simulated fault, as CSV, through the stage ingest."""
     blocks = fault.simulate(cycles=6, sample_rate=20.0, seed=SEED)
     write_csv(folder / "f.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
-    knobs = params.read(Path(__file__).parents[2] / "params.yaml", Settings).ingest
-    stages.ingest.main(stages.ingest.Params(ingest=replace(knobs, csv=str(folder / "f.csv"))), folder / "recorded")
-    series = Series.open(folder / "recorded")
-    meta = {key: value for key, value in series.meta.items() if key not in ("rows", "dtype")}
-    return Recording(np.array(series.signal), np.array(series.target), None, meta)
+    source = params.read(Path(__file__).parents[2] / "params.yaml", Settings).source
+    stages.ingest.main(stages.ingest.Params(raw=str(folder / "f.csv"), source=source), folder / "recorded")
+    return from_disk(folder / "recorded")
 
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory):
     found = {"recorded fault": recorded_fault(tmp_path_factory.mktemp("fault"))}
-    for name, (options, make) in SMALL.items():
-        raw = tmp_path_factory.mktemp(name)
-        if make:
-            make(raw)
-        found[name] = import_module(f"recurrent.sources.{name}").load(options, raw)
-    return found
+    return found | {name: read_source(name, tmp_path_factory.mktemp(name)) for name in SMALL}
 
 
 def windows_of(folder, recording, split, knobs):

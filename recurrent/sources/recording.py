@@ -1,0 +1,61 @@
+"""A recording of any length, such as LANL's: a long CSV of signal and target, read block by block in flat memory.
+
+All other sources give what fits into memory. This one is the source of the earthquake pipeline, whose options are the
+section `ingest` of params.yaml; a system may name it, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from recurrent.config.schema import RecordingOptions
+from recurrent.ingest.csv_stream import CsvFile
+from recurrent.ingest.download import File
+from recurrent.storage.series import SeriesWriter
+
+
+@dataclass(frozen=True)
+class Options(RecordingOptions):
+    """Keys of the source."""
+
+
+def files(options: Options) -> tuple[File, ...]:
+    """Name the files to download: none, the recording is your own."""
+    return ()
+
+
+def read(options: Options, raw: Path) -> CsvRecording:
+    """Give the recording at `raw`, whose rows are read when it is written."""
+    csv = CsvFile(raw, signal=options.signal, target=options.target, failure_below=options.failure_below, progress=True)
+    return CsvRecording(csv, options)
+
+
+@dataclass(frozen=True)
+class CsvRecording:
+    """Rows of a CSV on their way to a series."""
+
+    csv: CsvFile
+    options: Options
+
+    def write(self, folder: Path) -> None:
+        """Check every row and write them as a `Series`."""
+        csv, options = self.csv, self.options
+        with SeriesWriter(folder) as writer:
+            for signal, target in csv.blocks():
+                writer.append(signal, target)
+            writer.finish(
+                {
+                    "source": {"name": csv.path.name, "md5": csv.md5, "columns": list(csv.columns)},
+                    "signal": list(options.signal),
+                    "target": [options.target],
+                    "observed": [options.signal.index(options.target) if options.target in options.signal else None],
+                    "units": {"signal": options.signal_unit, "target": options.target_unit},
+                    "countdown": options.failure_below is not None,
+                    "failures": csv.failures,
+                }
+            )
+
+    def summary(self) -> str:
+        """Return how much was written."""
+        return f"{self.csv.rows} rows, {len(self.csv.failures)} failures"
