@@ -1,22 +1,22 @@
-# Everything a person types. A venv in .venv, nothing outside the folder.
+# The commands of the project. They install into .venv and write nothing outside this folder but compiled kernels.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare clean install
 
-run: install ## install, then the whole earthquake pipeline on simulated data
+run: install ## install, then run the earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@$(BIN)/python -c 'import json; print(*json.load(open("data/quake/predictions/meta.json"))["summary"], sep="\n")'
 	@echo "Pictures: plots/quake/*.png    All numbers: metrics/quake.json    Charts: .venv/bin/dvc plots show --open"
 
 JOBS ?= 2
-test: install ## on two processes: make test JOBS=1
+test: install ## the tests, on JOBS processes: make test JOBS=1
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-test-elsewhere: install ## the suite as on other machines, some 40 minutes: make test-elsewhere ARGS="--list", "--quick" or names
+test-elsewhere: install ## the tests as on other machines, about 40 minutes: make test-elsewhere ARGS="--list", "--quick" or names
 	$(BIN)/python -m tests.elsewhere --jobs $(JOBS) $(ARGS)
 
-same-lock: install ## the pipeline as other machines run it; each must end in the dvc.lock that is in Git: ARGS="--list" or names
+same-lock: install ## the pipeline as on other machines; each run must reproduce the dvc.lock in Git: ARGS="--list" or names
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/machines.py --jobs $(JOBS) $(ARGS)
 
 lint: install
@@ -33,10 +33,10 @@ install: .venv/installed .dvc/page.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
 
-.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/style.css ## the page of `dvc plots`, for use without a network
+.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/style.css ## the page of `dvc plots` that works without a network
 	$(BIN)/python -m reports.plots_page
 
-report: install ## one HTML file on the workspace and on experiments: make report REVS="long gru"
+report: install ## one HTML file about the workspace and experiments: make report REVS="long gru"
 	$(BIN)/python -m reports.report $(REVS)
 
 A = HEAD
@@ -44,20 +44,20 @@ B = workspace
 compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=long
 	@$(BIN)/python -m reports.compare $(A) $(B)
 
-bench: install ## measurements against the peers -> docs/benchmarks.md
+bench: install ## benchmarks against the peers -> docs/benchmarks.md
 	mkdir -p docs/benchmarks
 	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --picture docs/benchmarks/recurrence.png
 	$(BIN)/python -m benchmarks.ingest --json docs/benchmarks/ingest.json --picture docs/benchmarks/ingest.png
 	$(BIN)/python -m benchmarks.pipeline --json docs/benchmarks/pipeline.json --picture docs/benchmarks/pipeline.png
 	$(BIN)/python -m reports.benchmarks_page
 
-systems: install ## all other systems, through the same stages -> systems/metrics/*.json and the README's table
+systems: install ## run all other systems -> systems/metrics/*.json and the table in the README
 	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	$(BIN)/python -m reports.systems_table
 
 seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
-	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4 --table docs/seeds.md
-	$(BIN)/python -m benchmarks.repeat --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
+	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
+	$(BIN)/python -m benchmarks.seeds --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
 
 P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure \
 	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=32 \
@@ -65,15 +65,15 @@ P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest
 	-S train.learning_rate=0.001 -S train.learning_rate_decay=1.0 -S train.gradient_clip=500.0 \
 	-S train.target_delta=0.0 -S train.max_epochs=60 -S train.patience=60
 
-p4581: install ## ten seeds on a real laboratory fault -> docs/p4581.md, which says where the file comes from
-	$(BIN)/python -m benchmarks.repeat --over seed=0,1,2,3,4,5,6,7,8,9 $(P4581) --table docs/p4581.md
+p4581: install ## ten seeds on a real laboratory fault -> docs/p4581.md, which names the source of the file
+	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4,5,6,7,8,9 $(P4581) --table docs/p4581.md
 
-study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; goes on where it was stopped
+study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; resumes after an interruption
 	$(BIN)/python -m benchmarks.study
 
-docs: run ## the README's table and pictures, from the current metrics and plots
+docs: run ## update table and pictures in the README from the current metrics and plots
 	$(BIN)/python -m reports.readme
 
-clean: ## remove what the pipeline made; the DVC cache and the environment stay
+clean: ## empty data/ and plots/, your own files in them included; the environment and the DVC cache stay
 	for made in data/* plots/* systems/data/* systems/plots/*; do [ "$${made##*/}" = README.md ] || rm -rf "$$made"; done
-	rm -rf .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis

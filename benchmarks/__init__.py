@@ -1,1 +1,1 @@
-"""Measurements that the documentation quotes; each module is a command."""
+"""Measurements quoted in the documentation; each module is a command."""

@@ -1,9 +1,9 @@
-"""What an epoch costs: seconds and peak memory of one configuration, in a process of its own.
+"""Measure time and peak memory of a training epoch of one configuration, in a process of its own.
 
     python -m benchmarks.epoch_cost data/quake/windows --params params.yaml
 
-Seconds are the median over a few epochs after one that warms up; memory is the most that was resident (MB, Linux).
-They stand in no output of the pipeline, since two runs never take the same time and their dvc.lock must be the same.
+Seconds are the median over a few epochs after a first one that warms up; memory is the peak resident size (MB, Linux).
+No output of the pipeline contains them: two runs never take the same time, and their dvc.lock must be equal.
 """
 
 import argparse
@@ -22,17 +22,17 @@ from recurrent.train.setup import new_forecaster
 from recurrent.train.trainer import Trainer
 from recurrent.window.windows import Windows
 
-EPOCHS = 3  # that are measured
+EPOCHS = 3  # measured after the first one
 
 
 def measure(windows: Path, settings: Settings, epochs: int = EPOCHS) -> dict[str, float]:
-    """Train for some epochs: {"seconds": of one epoch, "megabytes": peak of this process}."""
+    """Train for some epochs; return {"seconds": of one epoch, "megabytes": peak of this process}."""
     torch.set_num_threads(settings.train.threads)
     data = Windows.open(windows)
     network = new_forecaster(settings.model, data, seed=settings.seed, backend=settings.train.backend)
-    knobs = replace(settings.train, max_epochs=epochs + 1, target_delta=0.0, patience=epochs + 1)
+    train_params = replace(settings.train, max_epochs=epochs + 1, target_delta=0.0, patience=epochs + 1)
     times = [time.perf_counter()]
-    Trainer(network, data, knobs, seed=settings.seed).run(lambda _: times.append(time.perf_counter()))
+    Trainer(network, data, train_params, seed=settings.seed).run(lambda _: times.append(time.perf_counter()))
     # not ru_maxrss: a child inherits its parent's
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return {"seconds": float(np.median(np.diff(times)[1:])), "megabytes": int(peak[1]) / 1024 if peak else float("nan")}

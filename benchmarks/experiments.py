@@ -1,8 +1,8 @@
-"""Many named experiments through DVC's own queue, two at a time; stopped and started again, none runs twice.
+"""Run many named experiments through DVC's queue; after an interruption, finished ones are not repeated.
 
-What is queued, running and finished is DVC's to know (`dvc exp show --json`); nothing is noted beside it. An
-experiment that was torn off, with its worker or the whole machine, stands as running for ever: it is killed, queued
-anew, and its training goes on from its checkpoint.
+DVC alone knows what is queued, running and finished (`dvc exp show --json`); no other list is kept. An experiment
+whose worker or machine died stays "running" in DVC for ever: it is killed and queued again, and its training resumes
+from its checkpoint.
 """
 
 import json
@@ -17,26 +17,26 @@ from typing import Any
 
 Overrides = Mapping[str, Any]  # dotted key of params.yaml -> value
 DVC = (sys.executable, "-m", "dvc")
-TRIES = 3  # to start workers, and to look at them
+TRIES = 3  # of starting workers and of `dvc exp show`
 
 
 def environment() -> dict[str, str]:
-    """Give the environment with this interpreter's programs first: a worker calls `dvc`, and a stage `python`."""
-    places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    return {**os.environ, "PATH": os.pathsep.join(places)}
+    """Return the environment with this interpreter's folder first in PATH: workers call `dvc`, stages `python`."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return {**os.environ, "PATH": os.pathsep.join(folders)}
 
 
-# of the earthquake; DVC tells of every system's metrics, too
+# files of the earthquake pipeline in the output of `dvc exp show`
 FILES = {"params": "params.yaml", "metrics": "metrics/quake.json"}
 
 
 class StudyError(RuntimeError):
-    """An experiment failed, or another one has its name."""
+    """An experiment failed, or its name is taken by one with other parameters."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What DVC knows of one experiment on the current commit."""
+    """One experiment on the current commit, as DVC shows it."""
 
     name: str
     state: str  # queued, running, failed or success
@@ -47,7 +47,7 @@ class Experiment:
 
 
 def dvc(*arguments: str) -> str:
-    """Run a command of DVC; what it prints to standard output."""
+    """Run a command of DVC and return its standard output."""
     done = subprocess.run([*DVC, *arguments], capture_output=True, text=True, env=environment())
     if done.returncode:
         raise StudyError(f"dvc {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
@@ -55,21 +55,21 @@ def dvc(*arguments: str) -> str:
 
 
 def known() -> dict[str, Experiment]:
-    """Ask DVC for the experiments on the current commit: name -> experiment."""
-    found = {}
+    """Return the experiments on the current commit: name -> experiment."""
+    experiments = {}
     for baseline in json.loads(_show()):
-        for about in baseline["experiments"] or []:
-            executor, revision = about["executor"] or {}, about["revs"][0]
+        for entry in baseline["experiments"] or []:
+            executor, revision = entry["executor"] or {}, entry["revs"][0]
             data = revision["data"] or {}
             params, metrics = (_content(data.get(kind) or {}, file) for kind, file in FILES.items())
             pid = (executor.get("local") or {}).get("pid")
             state = executor.get("state") or "success"
-            found[about["name"]] = Experiment(about["name"], state, pid, revision["rev"], params, metrics)
-    return found
+            experiments[entry["name"]] = Experiment(entry["name"], state, pid, revision["rev"], params, metrics)
+    return experiments
 
 
 def _show() -> str:
-    """Show the experiments; DVC fails where one ends, and its folder goes, while it looks."""
+    """Run `dvc exp show`; it fails if an experiment ends, and its folder is removed, meanwhile."""
     for _ in range(TRIES - 1):
         try:
             return dvc("exp", "show", "--json", "--no-pager")
@@ -79,13 +79,13 @@ def _show() -> str:
 
 
 def _content(files: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Give what the file holds; nothing where it cannot be read yet, while it is being made."""
-    found: dict[str, Any] = (files.get(name) or {}).get("data") or {}
-    return found
+    """Return the content of a file; empty if it is being written and cannot be read yet."""
+    content: dict[str, Any] = (files.get(name) or {}).get("data") or {}
+    return content
 
 
 def alive(pid: int | None) -> bool:
-    """Say whether a process of this number exists on this machine."""
+    """Return whether a process with this number exists on this machine."""
     try:
         os.kill(pid or 0, 0)
     except ProcessLookupError:
@@ -96,30 +96,31 @@ def alive(pid: int | None) -> bool:
 
 
 def value(params: Mapping[str, Any], key: str) -> Any:
-    """Look up a dotted key."""
+    """Return the value at a dotted key."""
     for part in key.split("."):
         params = params[part]
     return params
 
 
-def enqueue(plan: Mapping[str, Overrides], found: Mapping[str, Experiment]) -> list[str]:
-    """Queue what of the plan is neither finished nor under way; the names that were queued.
+def enqueue(plan: Mapping[str, Overrides], existing: Mapping[str, Experiment]) -> list[str]:
+    """Queue the experiments of the plan that are neither finished nor under way; return their names.
 
     Raises
     ------
     StudyError
-        Where a finished experiment of that name had other parameters.
+        If an experiment of that name has other parameters.
     """
-    torn = [name for name in plan if name in found and found[name].state == "running" and not alive(found[name].pid)]
-    failed = [name for name in plan if name in found and found[name].state == "failed"]
-    if torn:
-        dvc("queue", "kill", *torn)
-    if torn or failed:
-        dvc("queue", "remove", *torn, *failed)
-    missing = [name for name in plan if name not in found or name in torn or name in failed]
+    present = [name for name in plan if name in existing]
+    interrupted = [name for name in present if existing[name].state == "running" and not alive(existing[name].pid)]
+    failed = [name for name in present if existing[name].state == "failed"]
+    if interrupted:
+        dvc("queue", "kill", *interrupted)
+    if interrupted or failed:
+        dvc("queue", "remove", *interrupted, *failed)
+    missing = [name for name in plan if name not in existing or name in interrupted or name in failed]
     for name in set(plan) - set(missing):
         for key, wanted in plan[name].items():
-            if found[name].params and value(found[name].params, key) != wanted:
+            if existing[name].params and value(existing[name].params, key) != wanted:
                 raise StudyError(f"an experiment {name} with another {key} exists: dvc exp remove {name}")
     for name in missing:
         sets = [item for key, wanted in plan[name].items() for item in ("-S", f"{key}={json.dumps(wanted)}")]
@@ -130,29 +131,30 @@ def enqueue(plan: Mapping[str, Overrides], found: Mapping[str, Experiment]) -> l
 def run(
     plan: Mapping[str, Overrides], *, at_once: int, pause: float, say: Callable[[str], None]
 ) -> dict[str, Experiment]:
-    """Bring every experiment of the plan to its end; name -> what DVC knows of it then.
+    """Run every experiment of the plan to its end; return name -> experiment.
 
     Parameters
     ----------
     plan : name -> overrides of params.yaml
-    at_once : experiments that run side by side
-    pause : seconds between two looks at the queue
-    say : told of the progress, whenever there is some
+    at_once : number of experiments that run at the same time
+    pause : seconds between two checks of the queue
+    say : called with a line of text whenever there is progress
     """
     if queued := enqueue(plan, known()):
         say(f"{len(queued)} of {len(plan)} experiments are queued")
     finished, tries = -1, 0
     while True:
-        found = known()
-        states = [found[name].state for name in plan if name in found]
-        if failed := [name for name in plan if name in found and found[name].state == "failed"]:
+        existing = known()
+        present = [name for name in plan if name in existing]
+        states = [existing[name].state for name in present]
+        if failed := [name for name in present if existing[name].state == "failed"]:
             raise StudyError(f"failed: {', '.join(failed)}; `dvc queue logs {failed[0]}` says why")
         if states.count("success") > finished:
             finished = states.count("success")
             say(f"{finished} of {len(plan)} experiments are finished")
             tries = 0
         if finished == len(plan):
-            return {name: found[name] for name in plan}
+            return {name: existing[name] for name in plan}
         if "running" in states:
             tries = 0
         elif "queued" in states and idle():
@@ -164,12 +166,12 @@ def run(
 
 
 def start(jobs: int) -> None:
-    """Start workers that outlive this process; they would keep a pipe open, and us waiting, to their end."""
-    command, nowhere = [*DVC, "queue", "start", "--jobs", str(jobs)], subprocess.DEVNULL
-    quiet = {"stdin": nowhere, "stdout": nowhere, "stderr": nowhere}
+    """Start workers that outlive this process; without pipes, which they would keep open to their end."""
+    command, null = [*DVC, "queue", "start", "--jobs", str(jobs)], subprocess.DEVNULL
+    quiet = {"stdin": null, "stdout": null, "stderr": null}
     subprocess.run(command, check=True, **quiet, start_new_session=True, env=environment())
 
 
 def idle() -> bool:
-    """Say whether no worker looks at the queue."""
+    """Return whether the queue has no worker."""
     return "Worker status: 0 active, 0 idle" in dvc("queue", "status")

@@ -2,8 +2,8 @@
 
     python -m benchmarks.ingest [--rows 10000000] [--rounds 5] [--json FILE] [--picture docs/benchmarks/ingest.png]
 
-Each tool runs in a process of its own, in turn, round after round; seconds are those of the work without the
-imports, memory is the process's peak. Peers may use all cores. Ours alone checks every row and takes the md5.
+Each tool runs in a process of its own, in interleaved rounds; seconds are those of the work without the
+imports, memory is the process's peak. Peers may use all cores. Only ours checks every row and computes the md5.
 polars and duckdb are optional: `pip install polars duckdb`, the group `bench` of pyproject.toml.
 """
 
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks import _outcome
-from benchmarks.repeat import ROOT, change
-from benchmarks.scale import SECONDS_A_CYCLE, stage
+from benchmarks import _results
+from benchmarks.full_size import SECONDS_PER_CYCLE, stage
+from benchmarks.seeds import ROOT, change
 
 NAMES = ["acoustic_data", "time_to_failure"]
 CHUNK_ROWS = 1 << 17  # of pandas, its fastest of 2**15 to 2**20 here
@@ -42,7 +42,7 @@ def pandas(csv: Path) -> Blocks:
 
 
 def pyarrow(csv: Path) -> Blocks:
-    """Read as a stream of record batches, as its manual does it."""
+    """Read as a stream of record batches, as in its manual."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -52,7 +52,7 @@ def pyarrow(csv: Path) -> Blocks:
 
 
 def pyarrow_whole(csv: Path) -> Blocks:
-    """Read the whole file on all cores, its usual way."""
+    """Read the file at once on all cores, its usual way."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -62,7 +62,7 @@ def pyarrow_whole(csv: Path) -> Blocks:
 
 
 def polars(csv: Path) -> Blocks:
-    """Read the whole file, which is its fastest way."""
+    """Read the file at once, its fastest way."""
     import polars as pl
 
     frame = pl.read_csv(csv, schema=dict(zip(NAMES, (pl.Int16, pl.Float64), strict=True)))
@@ -102,7 +102,7 @@ def write_peers(blocks: Blocks, folder: Path) -> None:
 
 
 def write_ours(csv: Path, folder: Path) -> None:
-    """Do what the stage ingest does."""
+    """Do the work of the stage ingest."""
     from recurrent.ingest.csv_stream import CsvFile
     from recurrent.storage.series_writer import SeriesWriter
 
@@ -114,7 +114,7 @@ def write_ours(csv: Path, folder: Path) -> None:
 
 
 def work(tool: str, csv: Path, folder: Path) -> None:
-    """Run one tool in this process and print its seconds."""
+    """Run one tool in this process and print the seconds it took."""
     for package in ("recurrent.ingest.csv_stream",) if tool == OURS else (tool.split("_")[0], "pyarrow.csv"):
         importlib.import_module(package)
     begin = time.perf_counter()
@@ -126,23 +126,23 @@ def work(tool: str, csv: Path, folder: Path) -> None:
 
 
 def run(tool: str, csv: Path, folder: Path) -> tuple[float, float] | None:
-    """Run one tool in a process of its own: seconds and peak memory (MB), or None where it refuses the file."""
+    """Run one tool in a process of its own; return seconds and peak memory (MB), or None if it rejects the file."""
     command = [sys.executable, "-m", "benchmarks.ingest", "--tool", tool, str(csv), str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout
-    said = process.stdout.read()
+    printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return None if process.returncode else (float(said), usage.ru_maxrss / 1024)  # KiB on Linux
+    return None if process.returncode else (float(printed), usage.ru_maxrss / 1024)  # KiB on Linux
 
 
 def lost_rows(tools: list[str], folder: Path) -> dict[str, int | str]:
-    """Rows that each tool loses without a word where one field of a file has one stray quote."""
-    times = [f"{i % 90},{(STRAY_ROWS - i) * 1e-5:.5f}" for i in range(STRAY_ROWS)]
+    """Return the rows that each tool loses silently if one field has a stray quote."""
+    lines = [f"{i % 90},{(STRAY_ROWS - i) * 1e-5:.5f}" for i in range(STRAY_ROWS)]
     middle = STRAY_ROWS // 2
-    times[middle] = times[middle].replace(",", ',"')
+    lines[middle] = lines[middle].replace(",", ',"')
     csv = folder / "stray.csv"
-    csv.write_text("\n".join([",".join(NAMES), *times]) + "\n")
+    csv.write_text("\n".join([",".join(NAMES), *lines]) + "\n")
     lost: dict[str, int | str] = {}
     for tool in tools:
         done = run(tool, csv, folder / f"stray_{tool}")
@@ -153,16 +153,16 @@ def lost_rows(tools: list[str], folder: Path) -> dict[str, int | str]:
 def different(folder: Path, reference: Path) -> int:
     """Count values whose bits differ from the reference's."""
     pairs = [
-        [np.load(place / f"{name}.npy", mmap_mode="r") for place in (folder, reference)]
+        [np.load(parent / f"{name}.npy", mmap_mode="r") for parent in (folder, reference)]
         for name in ("signal", "target")
     ]
     if any(a.shape != b.shape or a.dtype != b.dtype for a, b in pairs):
-        raise SystemExit(f"{folder.name}: other shape or dtype than {reference.name}")
+        raise SystemExit(f"{folder.name}: shape or dtype differs from {reference.name}")
     return sum(int((a != b).sum()) for a, b in pairs)
 
 
 def measure(rows: int, rounds: int) -> dict[str, Any]:
-    """Run all tools `rounds` times; see the keys."""
+    """Run all tools `rounds` times; return the results by name."""
     missing = [tool for tool in OPTIONAL if not importlib.util.find_spec(tool)]
     if missing:
         print(f"not installed, left out: {', '.join(missing)}", file=sys.stderr)
@@ -171,7 +171,7 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-        rate = rows / SECONDS_A_CYCLE / settings["simulate"]["cycles"]
+        rate = rows / SECONDS_PER_CYCLE / settings["simulate"]["cycles"]
         params, csv = folder / "params.yaml", folder / "recording.csv"
         params.write_text(yaml.safe_dump(change(settings, "simulate.sample_rate", rate)))
         stage("simulate", params, csv)
@@ -194,13 +194,13 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
             "values_unlike_ours": {tool: different(folder / tool, folder / OURS) for tool in tools},
             "silently_lost_rows": lost_rows(tools, folder),
             "stray_quote_rows": STRAY_ROWS,
-            "cpu": _outcome.cpu(),
+            "cpu": _results.cpu(),
             "versions": {name: version(name) for name in packages if name not in missing},
         }
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Bars: rows a second and peak memory of each tool."""
+    """Bars: rows per second and peak memory of each tool."""
     from matplotlib.figure import Figure
 
     tools = list(results["rows_per_second"])
@@ -208,7 +208,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     speed, memory = figure.subplots(1, 2, sharey=True)
     speed.barh(tools, [results["rows_per_second"][tool] / 1e6 for tool in tools], color=colours)
-    speed.set(xlabel="million rows a second (longer is better)", title=f"{results['rows']:,} rows, CSV to .npy")
+    speed.set(xlabel="million rows per second (longer is better)", title=f"{results['rows']:,} rows, CSV to .npy")
     memory.barh(tools, [results["peak_rss_mb"][tool] for tool in tools], color=colours)
     memory.set(xlabel="peak memory, MB (shorter is better)", title=results["cpu"])
     speed.invert_yaxis()
@@ -216,11 +216,11 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print a table, write JSON and the picture where asked to."""
+    """Measure, print a table, write JSON and the picture if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=10_000_000, help="about; default %(default)s")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="approximate; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5)
-    _outcome.add_arguments(parser)
+    _results.add_arguments(parser)
     parser.add_argument("--tool", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.tool:
@@ -233,7 +233,7 @@ def main() -> None:
         ratio, peak = results[f"{tool}_vs_pandas"], results["peak_rss_mb"][tool]
         unlike, lost = results["values_unlike_ours"][tool], results["silently_lost_rows"][tool]
         print(f"| {tool} | {speed / 1e6:.1f} | {ratio:.2f} | {peak:.0f} MB | {unlike} | {lost} |")
-    _outcome.keep(results, arguments, draw)
+    _results.save(results, arguments, draw)
 
 
 if __name__ == "__main__":

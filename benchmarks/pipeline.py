@@ -1,9 +1,9 @@
-"""The pipeline from end to end against one plain script that does the same work (benchmarks/textbook.py).
+"""The pipeline from end to end against one plain script that does the same work (benchmarks/plain_script.py).
 
     python -m benchmarks.pipeline [--epochs 45] [--rounds 3] [--json FILE] [--picture docs/benchmarks/pipeline.png]
 
-From a simulated recording to the error on the test part, with a fixed number of epochs, in turn. Ours is timed from
-outside, stage by stage, each a process with its own start; the script is one process. Its `start` is its imports.
+From a simulated recording to the error on the test set, with a fixed number of epochs, in turn. Our stages are timed
+from outside, each a process with its own start-up; the script is one process, and its `start` is its imports.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks import _outcome
-from benchmarks.repeat import ROOT, change
-from benchmarks.scale import stage
+from benchmarks import _results
+from benchmarks.full_size import stage
+from benchmarks.seeds import ROOT, change
 
 STAGES = ("start", "ingest", "window", "train", "evaluate")
-FIXED = {"train.target_delta": 0.0, "train.patience": 1_000_000}  # training ends by max_epochs alone
+FIXED = {"train.target_delta": 0.0, "train.patience": 1_000_000}  # only max_epochs ends training
 
 
 def ours(params: Path, folder: Path) -> dict[str, Any]:
-    """Run our stages, which also check every row, save each epoch, and score the baselines."""
+    """Run our stages; they also check every row, save each epoch and score the baselines."""
     series, windows, model = folder / "series", folder / "windows", folder / "model" / "forecaster.safetensors"
     paths = {
         "ingest": (series,),
@@ -38,23 +38,24 @@ def ours(params: Path, folder: Path) -> dict[str, Any]:
     }
     seconds = {name: stage(name, params, *paths[name])[0] for name in paths}
     metrics = json.loads((folder / "metrics.json").read_text())
-    found = {"mean_delta": metrics["test"]["mean_delta"], "windows": metrics["counts"]["test_windows"]}
-    return {"seconds": {"start": 0.0} | seconds, "total": sum(seconds.values())} | found
+    scores = {"mean_delta": metrics["test"]["mean_delta"], "windows": metrics["counts"]["test_windows"]}
+    return {"seconds": {"start": 0.0} | seconds, "total": sum(seconds.values())} | scores
 
 
-def textbook(csv: Path, params: Path, folder: Path) -> dict[str, Any]:
-    """Run the script; what Python takes to start and to end is counted as start."""
-    command = [sys.executable, "-m", "benchmarks.textbook", str(csv), str(folder / "model.pt"), "--params", str(params)]
+def plain_script(csv: Path, params: Path, folder: Path) -> dict[str, Any]:
+    """Run the script; the time Python takes to start and to exit counts as `start`."""
+    paths = [str(csv), str(folder / "model.pt"), "--params", str(params)]
+    command = [sys.executable, "-m", "benchmarks.plain_script", *paths]
     begin = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     total = time.perf_counter() - begin
-    said = json.loads(done.stdout)
-    said["seconds"]["start"] += total - sum(said["seconds"].values())
-    return said | {"total": total}
+    result = json.loads(done.stdout)
+    result["seconds"]["start"] += total - sum(result["seconds"].values())
+    return result | {"total": total}
 
 
 def measure(epochs: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Run both `rounds` times, each round with another seed of the network."""
+    """Run both `rounds` times, with another seed of the network in each round."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     for key, value in (FIXED | {"train.max_epochs": epochs}).items():
         settings = change(settings, key, value)
@@ -68,9 +69,9 @@ def measure(epochs: int, rounds: int, seed: int) -> dict[str, Any]:
             if not number:
                 stage("simulate", params, csv)
             runs["ours"].append(ours(params, folder))
-            runs["textbook"].append(textbook(csv, params, folder))
+            runs["textbook"].append(plain_script(csv, params, folder))
     if len({run["windows"] for both in runs.values() for run in both}) > 1:
-        raise SystemExit("they tested on different windows")
+        raise SystemExit("the two were tested on different windows")
     totals = {who: [run["total"] for run in both] for who, both in runs.items()}
     return {
         "textbook_vs_ours": float(np.median(np.divide(totals["textbook"], totals["ours"]))),
@@ -82,13 +83,13 @@ def measure(epochs: int, rounds: int, seed: int) -> dict[str, Any]:
         "mean_delta": {who: [run["mean_delta"] for run in both] for who, both in runs.items()},
         "epochs": epochs,
         "test_windows": runs["ours"][0]["windows"],
-        "cpu": _outcome.cpu(),
+        "cpu": _results.cpu(),
         "versions": {name: version(name) for name in ("torch", "numpy", "pandas")},
     }
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Two bars of stacked stages."""
+    """Draw two bars of stacked stages."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 2.4), layout="constrained")
@@ -106,12 +107,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print a table, write JSON and the picture where asked to."""
+    """Measure, print a table, write JSON and the picture if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=45)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="of the first round")
-    _outcome.add_arguments(parser)
+    _results.add_arguments(parser)
     arguments = parser.parse_args()
     results = measure(arguments.epochs, arguments.rounds, arguments.seed)
     print("| seconds | " + " | ".join(STAGES) + " | total | mean delta on test |")
@@ -121,7 +122,7 @@ def main() -> None:
         cells = [f"{value:.2f}" for value in (*seconds.values(), results["total_seconds"][who])]
         print(f"| {who} | {' | '.join(cells)} | {np.mean(deltas):.1%} ({min(deltas):.1%} to {max(deltas):.1%}) |")
     print(f"the plain script takes {results['textbook_vs_ours']:.2f} times as long")
-    _outcome.keep(results, arguments, draw)
+    _results.save(results, arguments, draw)
 
 
 if __name__ == "__main__":

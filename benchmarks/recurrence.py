@@ -3,8 +3,8 @@
     python -m benchmarks.recurrence [--json FILE] [--picture FILE] [--rounds N] [--quick]
 
 Forward, backward and Adam, a linear head included; 1 feature, 1 thread, float32, in turn. For each shape the median of
-the rounds, in seconds of the processor, which neighbours on the machine disturb less than those of the clock; over the
-shapes the geometric mean of the peer's time over the backend's. nn.LSTM and nn.GRU are there for scale.
+the rounds in processor time, which other programs on the machine disturb less than wall-clock time; over the shapes
+the geometric mean of the peer's time divided by the backend's. nn.LSTM and nn.GRU are included for comparison.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from benchmarks import _outcome
+from benchmarks import _results
 from recurrent.network.forecaster import new_cell, outputs
 from recurrent.train.adam import Adam
 
@@ -26,12 +26,12 @@ SHAPES = [*product((32, 64, 128), (64, 256), (100, 200, 400))]  # H, B, T
 BACKENDS = ("reference", "numpy", "c")
 PEERS = ("rnn", "lstm", "gru")
 ROUNDS = 7
-SCALE, SCALE_ROUNDS = ("nn_lstm", "nn_gru"), 2  # slow, and there for scale only
+SLOW, SLOW_ROUNDS = ("nn_lstm", "nn_gru"), 2  # for comparison only, so fewer rounds
 PRODUCTS = 6 / 2  # of (B, H) by (H, H), each 2 B H H operations: forward, backward, weights
 
 
 class Textbook(nn.Module):
-    """The recurrence as tutorials write it: x and the state side by side through one Linear, step by step."""
+    """The recurrence as tutorials write it: one Linear over the concatenation of x and the state, step by step."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Textbook(nn.Module):
 
 
 def candidates(hidden_size: int) -> dict[str, nn.Module]:
-    """Name -> cell."""
+    """Return name -> cell."""
     sizes = {"input_size": 1, "hidden_size": hidden_size, "num_layers": 1}
     ours = {name: new_cell("manual", **sizes, backend=name) for name in BACKENDS}
     if missing := [name for name in BACKENDS if ours[name].backend != name]:
@@ -55,7 +55,7 @@ def candidates(hidden_size: int) -> dict[str, nn.Module]:
 
 
 def actions(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> dict[str, Callable[[], object]]:
-    """Make what is measured: a step of training, and inference."""
+    """Return the functions to be timed: one training step, and inference."""
     head = nn.Linear(hidden_size, 1)
     optimizer = Adam([*cell.parameters(), *head.parameters()])
 
@@ -72,14 +72,14 @@ def actions(cell: nn.Module, hidden_size: int, x_BTD: Tensor, y_BT1: Tensor) -> 
 
 
 def measure(hidden_size: int, batch_size: int, seq_len: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Median seconds: train or inference -> name -> s."""
+    """Return median seconds: train or inference -> name -> s."""
     torch.manual_seed(0)
     x, y = torch.randn(batch_size, seq_len, 1), torch.randn(batch_size, seq_len, 1)
     todo = {name: actions(cell, hidden_size, x, y) for name, cell in candidates(hidden_size).items()}
     seconds = {kind: {name: list[float]() for name in todo} for kind in ("train", "inference")}
     for round_ in range(rounds + 1):
         for (name, runs), kind in product(todo.items(), seconds):
-            if name in SCALE and round_ > SCALE_ROUNDS:
+            if name in SLOW and round_ > SLOW_ROUNDS:
                 continue
             begin = time.thread_time()
             runs[kind]()
@@ -89,7 +89,7 @@ def measure(hidden_size: int, batch_size: int, seq_len: int, rounds: int) -> dic
 
 
 def peak(rounds: int = 20, n: int = 768) -> float:
-    """Operations a second of torch's own product of two square matrices on one core: what none can exceed."""
+    """Return the operations per second of torch's product of square matrices on one core: the upper limit."""
     a, best = torch.randn(n, n), np.inf
     for _ in range(rounds):
         begin = time.thread_time()
@@ -99,21 +99,21 @@ def peak(rounds: int = 20, n: int = 768) -> float:
 
 
 def summary(rows: list[dict]) -> dict[str, float]:
-    """Geometric means over the shapes: how many times faster than nn.RNN, and than the textbook loop."""
+    """Return geometric means over the shapes: times as fast as nn.RNN, and as the textbook loop."""
 
     def ratio(kind: str, peer: str, ours: str) -> float:
         return float(np.exp(np.mean([np.log(row[kind][peer] / row[kind][ours]) for row in rows])))
 
     pairs = [(kind, "nn_rnn", name) for kind in ("train", "inference") for name in ("textbook", *BACKENDS)]
     pairs += [(kind, "textbook", "c") for kind in ("train", "inference")]
-    # as fast as the products alone could be, with nothing between them: what no kernel on this core can exceed
+    # a kernel that did nothing but the matrix products, at peak speed: no kernel on this core can be faster
     ceiling = float(np.exp(-np.mean([np.log(row["share_of_peak"]["nn_rnn"]) for row in rows])))
     ratios = {f"{kind}.{ours}_vs_{peer}": ratio(kind, peer, ours) for kind, peer, ours in pairs}
     return {**ratios, "train.ceiling_vs_nn_rnn": ceiling}
 
 
 def draw(result: dict, path: Path) -> None:
-    """Bars: how many times faster than nn.RNN a training step is, by shape."""
+    """Draw bars: how many times as fast as nn.RNN a training step is, by shape."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     axes, rows = figure.subplots(), result["cells"]
     colours = {"textbook": "#767676", "reference": "#E69F00", "numpy": "#0072B2", "c": "#009E73"}
@@ -129,9 +129,9 @@ def draw(result: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print a table, write JSON and a picture where asked to."""
+    """Measure, print a table, write JSON and a picture if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _outcome.add_arguments(parser)
+    _results.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--quick", action="store_true", help="the shortest sequences only")
     arguments = parser.parse_args()
@@ -153,11 +153,11 @@ def main() -> None:
         "gemm_gflops": best / 1e9,
         "rounds": arguments.rounds,
         "cells": rows,
-        "cpu": _outcome.cpu(),
+        "cpu": _results.cpu(),
     }
     result["versions"] = {"torch": torch.__version__, "numpy": np.__version__}
     print("\n".join(f"{name:<32} {value:.2f}" for name, value in result.items() if isinstance(value, float)))
-    _outcome.keep(result, arguments, draw)
+    _results.save(result, arguments, draw)
 
 
 if __name__ == "__main__":

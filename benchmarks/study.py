@@ -1,10 +1,10 @@
-"""How long a sequence, which cell: error, cost and memory over seq_len and cell -> docs/study.md.
+"""Error, time and memory over seq_len and cell -> docs/study.md.
 
     python -m benchmarks.study [--seq-lens 25,50] [--cells manual,gru] [--seeds 0] [-S KEY=VALUE ...] [--page FILE]
 
-The experiments are DVC's own (study-manual-100-0 and so on): look at them with `dvc exp show`, compare them with
-`dvc plots diff`. Stopped and started again it repeats none that is finished. Costs are measured afterwards, one at
-a time. The page's prose stays as it is; what stands between its markers is made anew.
+The experiments are DVC's own (study-manual-100-0 and so on): list them with `dvc exp show`, compare them with
+`dvc plots diff`. After an interruption, finished ones are not repeated. Time and memory are measured afterwards, one
+at a time. Only the text between the page's markers is replaced.
 """
 
 import argparse
@@ -39,7 +39,7 @@ RAW_SEQ_LEN, RAW_CELLS = 100, ("manual", "gru")
 
 @dataclass(frozen=True)
 class Result:
-    """What one finished experiment has to say."""
+    """Results of one finished experiment."""
 
     cell: str
     seq_len: int
@@ -55,7 +55,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on the first seed of a configuration."""
+    """Measurements on the first seed of a configuration."""
 
     cell: str
     seq_len: int
@@ -68,7 +68,7 @@ class Measured:
 def plan(
     cells: Sequence[str], seq_lens: Sequence[int], seeds: Sequence[int], changes: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Name every experiment and give its overrides: name -> key -> value; short sequences first."""
+    """Return the overrides of each experiment: name -> key -> value; short sequences first."""
     named = {}
     for seq_len in seq_lens:
         for cell in cells:
@@ -82,9 +82,9 @@ def plan(
     return named
 
 
-def read(found: experiments.Experiment, sets: Mapping[str, Any]) -> Result:
-    """Read the figures of a finished experiment back out of DVC."""
-    files, metrics = DVCFileSystem(rev=found.rev), found.metrics
+def read(finished: experiments.Experiment, sets: Mapping[str, Any]) -> Result:
+    """Read the results of a finished experiment from DVC."""
+    files, metrics = DVCFileSystem(rev=finished.rev), finished.metrics
     with tempfile.TemporaryDirectory() as folder:
         files.get_file("plots/quake/history.csv", f"{folder}/history.csv")
         history = read_csv(Path(folder, "history.csv"))
@@ -93,7 +93,7 @@ def read(found: experiments.Experiment, sets: Mapping[str, Any]) -> Result:
         seq_len=sets["seq_len"],
         seed=sets["seed"],
         raw=sets.get("window.samples_per_step") == 1,
-        rev=found.rev,
+        rev=finished.rev,
         validation=metrics["validation"]["mean_delta"],
         test=metrics["test"]["mean_delta"],
         baseline=min(scores["mean_delta"] for scores in metrics["baselines"].values()),
@@ -102,10 +102,10 @@ def read(found: experiments.Experiment, sets: Mapping[str, Any]) -> Result:
     )
 
 
-def measure(result: Result, kept: Path) -> Measured:
-    """Measure cost and gradient flow of a result's network, once: `kept` holds what was measured before."""
-    note = kept / f"{result.rev}.json"
-    if not note.exists():
+def measure(result: Result, cache: Path) -> Measured:
+    """Measure cost and gradient flow of a result's network, unless the folder `cache` holds them already."""
+    file = cache / f"{result.rev}.json"
+    if not file.exists():
         with tempfile.TemporaryDirectory() as name:
             folder, files = Path(name), DVCFileSystem(rev=result.rev)
             files.get("data/quake/windows", str(folder / "windows"), recursive=True)
@@ -119,9 +119,9 @@ def measure(result: Result, kept: Path) -> Measured:
                 gradient_flow.flow(network, windows).tolist()
                 for network in (Forecaster.load(folder / "forecaster.safetensors"), first)
             ]
-        kept.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(json.loads(done.stdout) | {"flow": flows[0], "flow_untrained": flows[1]}))
-    return Measured(result.cell, result.seq_len, **json.loads(note.read_text()))
+        cache.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(json.loads(done.stdout) | {"flow": flows[0], "flow_untrained": flows[1]}))
+    return Measured(result.cell, result.seq_len, **json.loads(file.read_text()))
 
 
 def spread(values: Sequence[float]) -> str:
@@ -143,7 +143,7 @@ def groups(results: Sequence[Result]) -> dict[tuple[str, int], list[Result]]:
 
 
 def errors(results: Sequence[Result]) -> str:
-    """Markdown: error and epochs by configuration."""
+    """Return Markdown: error and epochs by configuration."""
     rows = [
         [cell, seq_len, spread([r.validation for r in runs]), spread([r.test for r in runs])]
         + [f"{min(r.baseline for r in runs):.1%}", " ".join(str(r.epochs) for r in runs)]
@@ -155,16 +155,16 @@ def errors(results: Sequence[Result]) -> str:
 
 
 def clipped(runs: Sequence[Result], limit: float) -> str:
-    """Share of the epochs whose mean norm of the gradient is above the limit, over the seeds."""
+    """Return the share of the epochs, over all seeds, whose mean gradient norm exceeds the limit."""
     return f"{np.mean(np.concatenate([r.history['gradient_norm'] for r in runs]) > limit):.0%}"
 
 
 def costs(measured: Sequence[Measured], results: Sequence[Result], limit: float) -> str:
-    """Markdown: cost, memory in both senses, and clipping by configuration."""
+    """Return Markdown: time, memory, reach of the gradient and clipping by configuration."""
     runs = groups(results)
     rows = [
         [m.cell, m.seq_len, f"{m.seconds:.2f} s", f"{m.megabytes:.0f} MB"]
-        + [gradient_flow.memory(np.array(flow)) for flow in (m.flow_untrained, m.flow)]
+        + [gradient_flow.reach(np.array(flow)) for flow in (m.flow_untrained, m.flow)]
         + [clipped(runs[m.cell, m.seq_len], limit)]
         for m in measured
     ]
@@ -173,30 +173,30 @@ def costs(measured: Sequence[Measured], results: Sequence[Result], limit: float)
 
 
 def main() -> None:
-    """Run what is missing, read everything back, fill in the page and draw its pictures."""
+    """Run the missing experiments, read all results, fill in the page and draw its pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seq-lens", default=",".join(map(str, SEQ_LENS)))
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
-    parser.add_argument("-S", dest="sets", action="append", default=[], metavar="KEY=VALUE", help="for all of them")
+    parser.add_argument("-S", dest="sets", action="append", default=[], metavar="KEY=VALUE", help="applies to all")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "study.md")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
-    parser.add_argument("--pause", type=float, default=30.0, help="seconds between two looks at the queue")
+    parser.add_argument("--pause", type=float, default=30.0, help="seconds between two checks of the queue")
     given = parser.parse_args()
     seq_lens, seeds = (yaml.safe_load(f"[{text}]") for text in (given.seq_lens, given.seeds))
     changes = {key: yaml.safe_load(value) for key, _, value in (item.partition("=") for item in given.sets)}
     wanted = plan(given.cells.split(","), seq_lens, seeds, changes)
     try:
-        found = experiments.run(wanted, at_once=2, pause=given.pause, say=lambda line: print(line, flush=True))
+        finished = experiments.run(wanted, at_once=2, pause=given.pause, say=lambda line: print(line, flush=True))
     except experiments.StudyError as error:
         parser.exit(1, f"error: {error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "stopped; the queue goes on (`dvc queue stop --kill` ends it), as does `make study`\n")
-    results = [read(found[name], sets) for name, sets in wanted.items()]
+        parser.exit(130, "stopped; the queue goes on (`dvc queue stop --kill` ends it), and `make study` resumes\n")
+    results = [read(finished[name], sets) for name, sets in wanted.items()]
     usual, raw = [r for r in results if not r.raw], [r for r in results if r.raw]
-    kept = Path(".cache", "study")
-    measured = [measure(runs[0], kept) for runs in groups(usual).values()]
-    limit = experiments.value(found[next(iter(wanted))].params, "train.gradient_clip")
+    cache = Path(".cache", "study")
+    measured = [measure(runs[0], cache) for runs in groups(usual).values()]
+    limit = experiments.value(finished[next(iter(wanted))].params, "train.gradient_clip")
     page = given.page.read_text(encoding="utf-8")
     for name, text in {"error": errors(usual), "cost": costs(measured, usual, limit), "raw": errors(raw)}.items():
         page = fill(page, name, text)

@@ -1,4 +1,4 @@
-"""The pictures of docs/study.md: each cell has its colour, its dashes and its marker."""
+"""The pictures of docs/study.md; each cell has its own colour, line style and marker."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ STYLES = {
 
 
 def draw(results: Sequence["Result"], measured: Sequence["Measured"], clip: float) -> dict[str, Figure]:
-    """Draw all of them: name -> figure."""
+    """Draw all pictures: name -> figure."""
     return {
         "error": error(results),
         "cost": cost(measured),
@@ -31,7 +31,7 @@ def draw(results: Sequence["Result"], measured: Sequence["Measured"], clip: floa
 
 
 def error(results: Sequence["Result"]) -> Figure:
-    """Mean delta against seq_len for each cell, on validation and test: mean and range over the seeds."""
+    """Draw mean delta against seq_len for each cell, on validation and test: mean and range over the seeds."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, part in zip(figure.subplots(1, 2, sharey=True), ("validation", "test"), strict=True):
         for cell, style in _present(results):
@@ -42,7 +42,7 @@ def error(results: Sequence["Result"]) -> Figure:
                      [max(v) - m for m, v in zip(means, runs, strict=True)]]  # fmt: skip
             axes.errorbar(lens, means, yerr=reach, capsize=3, label=cell, **style)
         axes.axhline(EXERCISE_BOUND, color=GREY, linestyle=":", label=f"the exercise: {EXERCISE_BOUND:.0%}")
-        axes.set_title(f"{part} part")
+        axes.set_title(f"{part} set")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         _lengths(axes, sorted({r.seq_len for r in results}))
     figure.axes[0].set(ylabel="mean delta at the last step (share of the label)", ylim=(0, None))  # of both: shared
@@ -51,7 +51,7 @@ def error(results: Sequence["Result"]) -> Figure:
 
 
 def cost(measured: Sequence["Measured"]) -> Figure:
-    """Seconds and memory of an epoch against seq_len for each cell."""
+    """Draw time and memory of an epoch against seq_len for each cell."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, name, unit in zip(figure.subplots(1, 2), ("seconds", "megabytes"), ("s", "MB"), strict=True):
         for cell, style in _present(measured):
@@ -65,7 +65,7 @@ def cost(measured: Sequence["Measured"]) -> Figure:
 
 
 def gradient(measured: Sequence["Measured"]) -> Figure:
-    """Norm of the gradient by the state over the lag, a panel per cell, a shade per seq_len; dashed: untrained."""
+    """Draw the gradient by the state over the lag: a panel per cell, a shade per seq_len; dashed: untrained."""
     cells = [cell for cell, _ in _present(measured)]
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(cells), sharey=True))
@@ -83,7 +83,7 @@ def gradient(measured: Sequence["Measured"]) -> Figure:
 
 
 def norm(results: Sequence["Result"], clip: float) -> Figure:
-    """Mean norm of the gradient over the epochs, before it is clipped, a panel per cell; at each curve its seq_len."""
+    """Draw the mean gradient norm before clipping over the epochs: a panel per cell, curves labelled with seq_len."""
     cells = [cell for cell, _ in _present(results)]
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(cells), sharey=True))

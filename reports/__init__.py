@@ -1,1 +1,1 @@
-"""What a person reads of an experiment: the charts' page, the report, the comparison; nothing here changes a result."""
+"""Pages and tables for people: charts, report, comparison, the documentation's tables. None changes a result."""

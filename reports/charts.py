@@ -1,4 +1,4 @@
-"""The charts of dvc.yaml for any revisions, as Vega-Lite; drawn without a browser."""
+"""Charts of dvc.yaml for any revisions, as Vega-Lite, drawn without a browser."""
 
 import json
 import subprocess
@@ -12,12 +12,12 @@ from reports.revisions import WORKSPACE, ReadError
 
 
 def specifications(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Ask DVC for its charts of these revisions, data included: plot id -> Vega-Lite.
+    """Return DVC's charts of these revisions, data included: plot id -> Vega-Lite.
 
     Raises
     ------
     ReadError
-        Where DVC cannot draw them, such as by a template that is not there any more.
+        If DVC cannot draw them, for example because a template is missing.
     """
     command = ["show"] if list(names) == [WORKSPACE] else ["diff", *names]
     done = subprocess.run([sys.executable, "-m", "dvc", "plots", *command, "--json"], capture_output=True, text=True)
@@ -26,18 +26,18 @@ def specifications(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         raise ReadError(f"dvc plots {' '.join(command)}: {reason}")
     plots = json.loads(done.stdout)["data"]
     return {
-        name.rpartition("::")[2]: drawn["content"]
-        for name, found in plots.items()
-        for drawn in found
-        if drawn["type"] == "vega"
+        name.rpartition("::")[2]: chart["content"]
+        for name, charts in plots.items()
+        for chart in charts
+        if chart["type"] == "vega"
     }
 
 
 def svg(specification: dict[str, Any]) -> str:
-    """Draw as text that a page can hold."""
+    """Return the chart as SVG text."""
     return str(vl_convert.vegalite_to_svg(specification))
 
 
 def png(specification: dict[str, Any]) -> bytes:
-    """Draw as a picture on white, for pages that take no SVG."""
+    """Return the chart as PNG on white, for pages that accept no SVG."""
     return bytes(vl_convert.vegalite_to_png(specification | {"background": "white"}, scale=1.5))

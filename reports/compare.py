@@ -1,4 +1,4 @@
-"""Two revisions side by side as Markdown, for a pull request; the charts of both beside it as PNG.
+"""Compare two revisions in Markdown, for a pull request, with charts of both as PNG.
 
 python -m reports.compare HEAD long [--out dvc_plots/compare]
 """
@@ -12,29 +12,29 @@ from reports.revisions import ReadError, Revision, differences, dotted, read
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown; the first column is text, the others are numbers."""
+    """Return a Markdown table; the first column is text, the others are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def shown(value: Any) -> str:
-    """Numbers with four digits that matter, everything else as it stands in the file."""
+    """Return a float with four significant digits, everything else as it is in the file."""
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def change(before: Any, after: Any) -> str:
-    """Say by how much a figure has changed, in per cent of what it was."""
+    """Return the relative change of a number in per cent; empty if there is none."""
     numbers = all(isinstance(value, int | float) for value in (before, after))
     return f"{(after - before) / abs(before):+.1%}" if numbers and before else ""
 
 
 def compare(one: Revision, other: Revision, pictures: list[str]) -> str:
-    """Put the page together: parameters and metrics that differ, the baselines, the charts."""
+    """Return the page: parameters and metrics that differ, baselines, charts."""
     names = [one.name, other.name]
     params = differences([one.params, other.params])
     scores = [dotted({k: v for k, v in r.metrics.items() if k not in ("baselines", "counts")}) for r in (one, other)]
-    beside = [dotted(r.metrics["baselines"]) for r in (one, other)]
-    baselines = [key for key in dict.fromkeys([*beside[0], *beside[1]]) if key.endswith(("mean_delta", "mae"))]
+    errors = [dotted(r.metrics["baselines"]) for r in (one, other)]
+    baselines = [key for key in dict.fromkeys([*errors[0], *errors[1]]) if key.endswith(("mean_delta", "mae"))]
     parts = [
         f"## {other.name} against {one.name}",
         "### Parameters that differ",
@@ -42,14 +42,14 @@ def compare(one: Revision, other: Revision, pictures: list[str]) -> str:
         "### Metrics that differ",
     ]
     differ = [[key, *map(shown, pair), change(*pair)] for key, pair in differences(scores).items()]
-    parts += [table(["metric", *names, "change"], differ) if differ else "None.", "### Baselines on the test part"]
-    parts.append(table(["baseline", *names], [[key, *(shown(tree.get(key)) for tree in beside)] for key in baselines]))
-    parts += [f"{r.name}: {r.commit[:10]}. {r.about['summary'][-1]}" for r in (one, other)]
+    parts += [table(["metric", *names, "change"], differ) if differ else "None.", "### Baselines on the test set"]
+    parts.append(table(["baseline", *names], [[key, *(shown(tree.get(key)) for tree in errors)] for key in baselines]))
+    parts += [f"{r.name}: {r.commit[:10]}. {r.predictions['summary'][-1]}" for r in (one, other)]
     return "\n\n".join([*parts, *(f"![{Path(path).stem}]({path})" for path in pictures)]) + "\n"
 
 
 def main() -> None:
-    """Write comparison.md and the charts into a folder; print the Markdown."""
+    """Write comparison.md and the charts to a folder; print the Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("revisions", nargs=2, metavar="REVISION", help="workspace, commit, branch, tag or experiment")
     parser.add_argument("--out", type=Path, default=Path("dvc_plots/compare"))

@@ -2,9 +2,9 @@
 
     python -m reports.plots_page
 
-The scripts come out of the installed vl-convert-python, so nothing of third parties lies in Git. The file and the
-setting that points to it lie side by side in .dvc and are both this machine's own: where one is absent so is the
-other, and DVC draws its own page, which asks the network for the scripts.
+The scripts are those of the installed vl-convert-python, so Git holds no third-party code. The page and the setting
+that refers to it are both in .dvc and both ignored by Git: without them DVC uses its own page, which loads the scripts
+from the network.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 def template() -> str:
-    """Give the page with the placeholders that DVC fills: {plot_divs} and {refresh_tag}."""
+    """Return the page with the placeholders that DVC fills: {plot_divs} and {refresh_tag}."""
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", r"<\/script")
     page = (FOLDER / "page.html").read_text(encoding="utf-8")
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def template() -> str:
 
 
 def main(folder: Path = Path(".dvc")) -> None:
-    """Write page.html into `folder` and tell DVC to use it, in the project of the other systems, too."""
+    """Write page.html into `folder` and make DVC use it, also in the project of the other systems."""
     (folder / "page.html").write_text(template(), encoding="utf-8")
     for project, page in ((Path(), "page.html"), (Path("systems"), "../../.dvc/page.html")):
         if (project / ".dvc").is_dir():

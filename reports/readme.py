@@ -1,4 +1,4 @@
-"""Bring the README up to date: the table from metrics/quake.json, the pictures from plots/quake.
+"""Update the README: its table from metrics/quake.json, its pictures from plots/quake.
 
 python -m reports.readme
 """
@@ -13,7 +13,7 @@ PICTURES = ("training", "forecast", "error")
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """Markdown: the network and each baseline on the test part, worst first."""
+    """Return Markdown: the network and each baseline on the test set, worst first."""
     rows = metrics["baselines"] | {"**RNN of `nn.Linear`**": metrics["test"]}
     lines = ["| forecast | mean delta | mean absolute error | R² |", "| --- | --- | --- | --- |"]
     for name, scores in sorted(rows.items(), key=lambda row: -row[1]["mean_delta"]):
@@ -28,10 +28,10 @@ def table(metrics: dict[str, Any]) -> str:
 
 
 def fill(page: str, name: str, text: str) -> str:
-    """Replace what stands between the markers `name` of a Markdown page."""
+    """Replace the text between the markers `name` of a Markdown page."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    before, found, rest = page.partition(begin)
-    if not found or end not in rest:
+    before, marker, rest = page.partition(begin)
+    if not marker or end not in rest:
         raise SystemExit(f"the page has no markers {begin} ... {end}")
     return f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
 

@@ -1,9 +1,9 @@
-"""One HTML file that tells of the workspace and of named experiments what was asked, tried and found.
+"""Write one HTML file on the workspace and on named experiments: question, parameters, data and results.
 
     python -m reports.report [REVISION ...] [--out dvc_plots/report.html]
 
-It needs nothing beside it and no network: the charts are SVG, the pictures lie inside. What stands where is in
-report.html; Jinja escapes every value.
+The file needs no other file and no network: charts are SVG, pictures are embedded. The layout is in report.html; Jinja
+escapes every value.
 """
 
 import argparse
@@ -33,44 +33,44 @@ PAGES = jinja2.Environment(
 
 
 def in_words(revision: Revision) -> str:
-    """Say what the figures of one revision mean."""
+    """Return the result of one revision as a sentence."""
     test, best = revision.metrics["test"], revision.best_baseline
     other = revision.metrics["baselines"][best]
-    unit = revision.about["unit"]
+    unit = revision.predictions["unit"]
     return (
-        f"the network is off by {test['mean_delta']:.1%} of what remains, {test['mae']:.3g} {unit} on average; the "
-        f"best forecast without a network, {best}, by {other['mean_delta']:.1%} and {other['mae']:.3g} {unit}. "
-        f"{revision.about['summary'][-1]}"
+        f"the network is off by {test['mean_delta']:.1%} of the remaining time, {test['mae']:.3g} {unit} on average; "
+        f"the best forecast without a network, {best}, by {other['mean_delta']:.1%} and {other['mae']:.3g} {unit}. "
+        f"{revision.predictions['summary'][-1]}"
     )
 
 
 def scores(revisions: Sequence[Revision]) -> list[list[str]]:
-    """Network and baselines of every revision, on the test part."""
+    """Return rows with the scores of network and baselines of each revision, on the test set."""
     return [
         [
             f"{revision.name}: {name}",
-            f"{found['mean_delta']:.1%}",
-            *(f"{found[key]:.3g}" for key in ("mae", "rmse", "r2")),
+            f"{scored['mean_delta']:.1%}",
+            *(f"{scored[key]:.3g}" for key in ("mae", "rmse", "r2")),
         ]
         for revision in revisions
-        for name, found in {"network": revision.metrics["test"], **revision.metrics["baselines"]}.items()
+        for name, scored in {"network": revision.metrics["test"], **revision.metrics["baselines"]}.items()
     ]
 
 
 def parameters(revisions: Sequence[Revision]) -> list[list[Any]]:
-    """What differs between the revisions, and how each training ended."""
+    """Return rows with the parameters that differ between the revisions, and how each training ended."""
     differ = differences([revision.params for revision in revisions])
-    ends = [revision.outcome for revision in revisions]
+    trainings = [revision.training for revision in revisions]
     return [
         *([key, *map(shown, values)] for key, values in differ.items()),
-        ["epochs trained", *(end["epochs"] for end in ends)],
-        ["epoch that was kept", *(end["best"]["epoch"] for end in ends)],
-        ["stopped by", *(end["stopped_by"] for end in ends)],
+        ["epochs trained", *(training["epochs"] for training in trainings)],
+        ["best epoch", *(training["best"]["epoch"] for training in trainings)],
+        ["stopped by", *(training["stopped_by"] for training in trainings)],
     ]
 
 
 def data(revision: Revision) -> dict[str, Any]:
-    """Where the rows come from, and how they are cut: label -> value."""
+    """Return the origin of the rows and how windows are made of them: label -> value."""
     series, windows = revision.series, revision.windows
     unit, parts = series["units"]["target"], windows["splits"][0]
     counts = " / ".join(str(parts[name]["windows"]) for name in ("train", "validation", "test"))
@@ -78,30 +78,30 @@ def data(revision: Revision) -> dict[str, Any]:
         "source": series["source"]["name"],
         "MD5 of the source": series["source"]["md5"],
         "rows": f"{series['rows']:,}",
-        "span": f"{sum(windows['first_targets']):,.1f} {unit}" if windows["countdown"] else "no clock in the file",
+        "span": f"{sum(windows['first_targets']):,.1f} {unit}" if windows["countdown"] else "unknown",
         "failures": len(series["failures"]),
-        "read": f"{', '.join(series['signal'])} ({series['units']['signal']})",
-        "learnt": f"{', '.join(series['target'])} ({unit})",
-        "a step is": f"{windows['samples_per_step']} samples: {', '.join(windows['features'])}",
+        "signal": f"{', '.join(series['signal'])} ({series['units']['signal']})",
+        "target": f"{', '.join(series['target'])} ({unit})",
+        "step": f"{windows['samples_per_step']} samples: {', '.join(windows['features'])}",
         "windows of train, validation, test": counts,
-        "cycles of the test part": revision.metrics["counts"]["test_cycles"],
+        "cycles of the test set": revision.metrics["counts"]["test_cycles"],
     }
 
 
 def datasets(revisions: Sequence[Revision]) -> list[list[Any]]:
-    """Compare the data of the revisions; a row that is the same for all is said once."""
+    """Compare the data of the revisions; where all have the same value it is given once."""
     columns = [data(revision) for revision in revisions]
     rows = [[label, *(column[label] for column in columns)] for label in columns[0]]
-    return [row if len(set(row[1:])) > 1 else [*row[:2], *["as before"] * (len(row) - 2)] for row in rows]
+    return [row if len(set(row[1:])) > 1 else [*row[:2], *["same"] * (len(row) - 2)] for row in rows]
 
 
 def made_on(revision: Revision) -> str:
-    """Give the date of the revision's commit."""
+    """Return the date of the revision's commit."""
     return git("show", "-s", "--format=%cI", revision.commit)
 
 
 def commands(revision: Revision) -> str:
-    """Give the commands that make the revision again."""
+    """Return the commands that reproduce the revision."""
     changes = differences([revision.base_params, revision.params])
     sets = [f"-S {shlex.quote(f'{key}={yaml_value(new)}')}" for key, (_, new) in changes.items()]
     run = f"dvc exp run {' '.join(sets)}" if sets else "dvc repro"
@@ -109,30 +109,32 @@ def commands(revision: Revision) -> str:
 
 
 def yaml_value(value: Any) -> str:
-    """Write a value as `dvc exp run -S` takes it."""
+    """Return a value as `dvc exp run -S` takes it."""
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
 
 
-def inside(kind: str, content: bytes) -> str:
-    """Give the address of a picture that lies inside the page."""
+def embedded(kind: str, content: bytes) -> str:
+    """Return a picture as a data URL."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def page(revisions: Sequence[Revision], drawings: dict[str, str]) -> str:
-    """Put the whole page together from what was read, and from SVG drawings: plot id -> SVG."""
+    """Return the page for these revisions and SVG drawings: plot id -> SVG."""
     names = [revision.name for revision in revisions]
     return PAGES.get_template("report.html").render(
         revisions=revisions,
         names=names,
-        unit=revisions[0].about["unit"],
+        unit=revisions[0].predictions["unit"],
         in_words=in_words,
         scores=scores(revisions),
         parameters=parameters(revisions),
         all_parameters=[[key, shown(value)] for key, value in revisions[0].params.items()],
         datasets=datasets(revisions),
-        drawings=[(f"{name}: {', '.join(names)}", inside("svg+xml", text.encode())) for name, text in drawings.items()],
-        pictures_inside=[
-            (f"{PurePosixPath(path).stem}: {revision.name}", inside("png", content))
+        drawings=[
+            (f"{name}: {', '.join(names)}", embedded("svg+xml", text.encode())) for name, text in drawings.items()
+        ],
+        png_pictures=[
+            (f"{PurePosixPath(path).stem}: {revision.name}", embedded("png", content))
             for revision in revisions
             for path, content in revision.pictures.items()
         ],

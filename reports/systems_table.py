@@ -10,36 +10,36 @@ import yaml
 
 from reports.readme import ROOT, fill
 
-# system -> what was asked for: how to read it from the metrics, and the figure to reach
-ASKED: dict[str, tuple[tuple[str, str, float], ...]] = {
+# system -> required figures: name, where it is in the metrics, target to reach
+REQUIRED: dict[str, tuple[tuple[str, str, float], ...]] = {
     "p4581": (("mean delta", "test.mean_delta", 0.18),),
     "sine": (("one-step MSE", "test.mse", 1e-5), ("RMSE of 50 steps on its own output", "free_running.rmse", 0.05)),
     "sp500": (("MSE over that of persistence", "test.mse / baselines.persistence.mse", 1.02),),
-    "series": (("MSE, mean of 10 series", "test.mse", 0.373),),
+    "noisy_sine": (("MSE, mean of 10 series", "test.mse", 0.373),),
     "ladybug": (("one-step MSE, normalised", "test.normalised_mse", 2e-5),),
     "weather_3h": (("mean absolute error, K", "test.mae", 0.68),),
     "weather_12h": (("mean absolute error, K", "test.mae", 0.90),),
-    "reviews_onehot": (("accuracy", "test.accuracy", 0.875),),
+    "reviews_multi_hot": (("accuracy", "test.accuracy", 0.875),),
     "reviews_embedding": (("accuracy", "test.accuracy", 0.875),),
     "grades": (("MSE, 5 x 5 folds", "test.mse", 0.261),),
     "grades_split": (("MSE", "test.mse", 0.2261),),
-    "csv": (("mean absolute error, m", "test.mae", float("nan")),),
+    "tide_gauge": (("mean absolute error, m", "test.mae", float("nan")),),
 }
 
 
 def value(metrics: dict[str, Any], path: str) -> float:
-    """Read one figure, or the ratio of two."""
+    """Return one figure of the metrics, or the ratio of two."""
     if " / " in path:
         above, below = (value(metrics, part) for part in path.split(" / "))
         return above / below
-    found: Any = metrics
+    entry: Any = metrics
     for key in path.split("."):
-        found = found[key]
-    return float(found)
+        entry = entry[key]
+    return float(entry)
 
 
 def row(name: str, cell: str, metrics: dict[str, Any], what: str, path: str, reach: float) -> str:
-    """One figure beside the best baseline's, and the interval of the gain over it."""
+    """Return a row: one figure, that of the best baseline, and the interval of the gain over it."""
     ours, key = value(metrics, path), path.partition(" ")[0].split(".")[-1]
     bigger = key == "accuracy"
     known = {b: scores[key] for b, scores in metrics["baselines"].items() if key in scores}
@@ -57,13 +57,13 @@ def row(name: str, cell: str, metrics: dict[str, Any], what: str, path: str, rea
 
 
 def table() -> str:
-    """Markdown: a row per figure."""
+    """Return Markdown: a row per figure."""
     systems = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text())["systems"]
     lines = [
-        "| system | cell | on the test part | network | to reach | best baseline | gain over the best, 95 % |",
+        "| system | cell | score on the test set | network | target | best baseline | gain over it, 95 % interval |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, figures in ASKED.items():
+    for name, figures in REQUIRED.items():
         metrics = json.loads((ROOT / "systems" / "metrics" / f"{name}.json").read_text())
         lines += [row(name, systems[name]["model"]["cell"], metrics, *figure) for figure in figures]
     return "\n".join(lines)

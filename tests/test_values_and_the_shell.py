@@ -61,7 +61,7 @@ def test_a_file_name_with_a_space_is_a_file_name(project):
 def test_a_file_of_a_system_may_have_a_space_and_its_code_stays_as_it_is(project):
     (project / "my gauge.csv").write_bytes((ROOT / "systems" / "example.csv").read_bytes())
     set_value(project / "systems", "../my gauge.csv", "systems", "csv", "raw")
-    code, said = repro(project / "systems", "ingest@csv")
+    code, said = repro(project / "systems", "ingest@tide_gauge")
     assert code == 0, said
     assert (project / "systems" / "data" / "csv" / "series" / "meta.json").is_file()
     # a __pycache__ would be another digest of a folder that lies outside the root of systems/
@@ -81,7 +81,7 @@ def test_a_recordings_name_is_never_a_command(project, there):
 
 def test_what_a_system_reads_is_never_a_command(project):
     set_value(project / "systems", INJECTION, "systems", "csv", "raw")
-    code, said = repro(project / "systems", "ingest@csv")
+    code, said = repro(project / "systems", "ingest@tide_gauge")
     assert code != 0, said
     assert untouched(project)
 

@@ -181,8 +181,8 @@ def test_the_gradient_is_what_a_push_at_the_state_does_to_the_loss(cell, num_lay
         assert measured == pytest.approx(squares**0.5, rel=1e-3)
 
 
-def test_memory_is_the_last_lag_that_reaches_a_hundredth():
-    assert gradient_flow.memory(np.array([1.0, 0.5, 0.009, 0.01, 0.002])) == 3
+def test_reach_is_the_last_lag_that_reaches_a_hundredth():
+    assert gradient_flow.reach(np.array([1.0, 0.5, 0.009, 0.01, 0.002])) == 3
 
 
 def test_seeds_are_put_together_and_spread_is_that_of_a_sample():

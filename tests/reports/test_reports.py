@@ -81,9 +81,9 @@ def test_history_of_three_revisions_is_three_dashes_in_two_colours(drawn, plot):
     assert {"#0072B2", "#D55E00"} <= set(re.findall(r'stroke="(#\w+)"', svg))
 
 
-def test_mean_delta_shows_what_was_asked_for(drawn):
+def test_mean_delta_shows_the_required_value(drawn):
     svg = vl_convert.vegalite_to_svg(drawn["mean_delta"])
-    assert words(svg).count("asked for: 10 %") == 1
+    assert words(svg).count("required: 10 %") == 1
     assert marks(svg, "rule mark") + svg.count("mark-rule role-mark") == 1
 
 
@@ -164,9 +164,9 @@ def test_a_report_escapes_whatever_it_is_told(project):
         honest,
         name=evil,
         params=dict(honest.params) | {evil: evil},
-        about=dict(honest.about) | {"unit": evil, "summary": [evil]},
+        predictions=dict(honest.predictions) | {"unit": evil, "summary": [evil]},
         series=dict(honest.series) | {"source": {"name": evil, "md5": evil}, "target": evil, "signal": [evil]},
-        outcome=dict(honest.outcome) | {"stopped_by": evil},
+        training=dict(honest.training) | {"stopped_by": evil},
         pictures={evil: b"png"},
     )
     page = report.page([spoilt, honest], {evil: "<svg/>"})

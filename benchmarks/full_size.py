@@ -1,8 +1,8 @@
-"""A long recording through simulate, ingest, window and one epoch of train: time, rows/s, peak memory, disk.
+"""Measure time, rows/s, peak memory and disk use of the stages, up to one epoch of train, on a long recording.
 
-    python -m benchmarks.scale --rows 150000000 [--table README.md]
+    python -m benchmarks.full_size --rows 150000000 [--table README.md]
 
-The recording is params.yaml's with a higher sample rate; it is deleted afterwards. LANL's train.csv has
+The recording is that of params.yaml with a higher sample rate; it is deleted afterwards. LANL's train.csv has
 629,145,480 rows.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.repeat import ROOT, change
+from benchmarks.seeds import ROOT, change
 from reports.readme import fill
 
-SECONDS_A_CYCLE = 12.0  # about; the rows come out within a few per cent of those asked for
+SECONDS_PER_CYCLE = 12.0  # approximate; the number of rows is within a few per cent of the requested one
 
 
 def stage(name: str, params: Path, *paths: Path) -> tuple[float, float]:
-    """Run one stage; returns its wall time (s) and its peak resident memory (MB)."""
+    """Run one stage; return its wall time (s) and its peak resident memory (MB)."""
     command = [sys.executable, "-m", f"stages.{name}", *map(str, paths), "--params", str(params)]
     begin = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -35,14 +35,14 @@ def stage(name: str, params: Path, *paths: Path) -> tuple[float, float]:
 
 
 def size(path: Path) -> float:
-    """Bytes of a file or of a folder's files, in GB."""
+    """Return the size of a file, or of all files of a folder, in GB."""
     return sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir())) / 1e9
 
 
 def measure(rows: int) -> str:
-    """Markdown table of the stages."""
+    """Return a Markdown table of the stages."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-    rate = rows / SECONDS_A_CYCLE / settings["simulate"]["cycles"]
+    rate = rows / SECONDS_PER_CYCLE / settings["simulate"]["cycles"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = folder / "params.yaml"
@@ -72,7 +72,7 @@ def measure(rows: int) -> str:
 
 
 def main() -> None:
-    """Measure, print, and put the table into a page where asked to."""
+    """Measure, print, and write the table to a page if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--table", type=Path, help="Markdown file with markers 'big'")

@@ -1,10 +1,10 @@
-"""The whole exercise in one plain script, as a good student would write it: the peer of benchmarks/pipeline.py.
+"""The exercise as one plain script, as a good student would write it: the peer in benchmarks/pipeline.py.
 
-    python -m benchmarks.textbook RECORDING.csv MODEL.pt --params params.yaml
+    python -m benchmarks.plain_script RECORDING.csv MODEL.pt --params params.yaml
 
-pandas reads the file whole, numpy cuts windows, the recurrence is `tanh(Linear(cat(x, h)))` step by step, Adam
-minimises the absolute error summed over the steps. Same split, statistic, batch size, rate, clipping and epochs
-as the pipeline, the epoch kept is validation's best. No check of any row, no resuming, no baselines.
+pandas reads the file at once, numpy makes the windows, the recurrence is `tanh(Linear(cat(x, h)))` step by step, Adam
+minimises the absolute error summed over the steps. Split, statistic, batch size, learning rate, clipping and epochs
+are the pipeline's; the epoch with the lowest validation error is kept. No checks, no resuming, no baselines.
 """
 
 import time
@@ -23,7 +23,7 @@ from torch import nn  # noqa: E402
 
 
 class Network(nn.Module):
-    """A recurrent layer and a head made of nn.Linear; x (B, T, 1) -> answers (B, T, 1)."""
+    """A recurrent layer and a head made of nn.Linear; x (B, T, 1) -> outputs (B, T, 1)."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -39,15 +39,15 @@ class Network(nn.Module):
 
 
 def main() -> None:
-    """Read, cut, train, test; print seconds of each and the error as JSON."""
+    """Read, make windows, train, test; print the seconds of each and the error as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("csv", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--params", type=Path, required=True)
     arguments = parser.parse_args()
     params = yaml.safe_load(arguments.params.read_text())
-    window, knobs, seq_len = params["window"], params["train"], params["seq_len"]
-    torch.set_num_threads(knobs["threads"])
+    window, training, seq_len = params["window"], params["train"], params["seq_len"]
+    torch.set_num_threads(training["threads"])
     torch.manual_seed(params["seed"])
     marks = [time.perf_counter()]
 
@@ -63,46 +63,46 @@ def main() -> None:
     cycles = len(bounds) - 1
     first = round(cycles * window["train_fraction"])
     second = first + round(cycles * window["validation_fraction"])
-    cuts = [
+    spans = [
         (-(-bounds[a] // samples), bounds[b] // samples) for a, b in ((0, first), (first, second), (second, cycles))
     ]
-    of_train = slice(*cuts[0])
+    of_train = slice(*spans[0])
     x = (x - x[of_train].mean()) / x[of_train].std()
     mean, spread = y[of_train].mean(), y[of_train].std()
 
-    def cut(begin: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def make_windows(begin: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
         both = np.stack([x[begin:end], (y[begin:end] - mean) / spread], axis=1).astype(np.float32)
         views = np.lib.stride_tricks.sliding_window_view(both, seq_len, axis=0)[:: window["stride"]]
         tensor = torch.from_numpy(np.ascontiguousarray(views.transpose(0, 2, 1)))
         return tensor[..., :1], tensor[..., 1:]
 
-    (train_x, train_y), (validation_x, validation_y), (test_x, test_y) = (cut(*part) for part in cuts)
+    (train_x, train_y), (validation_x, validation_y), (test_x, test_y) = (make_windows(*span) for span in spans)
     marks.append(time.perf_counter())
 
     network = Network(params["model"]["hidden_size"])
-    optimizer = torch.optim.Adam(network.parameters(), lr=knobs["learning_rate"])
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, knobs["learning_rate_decay"])
-    size, best, kept = window["batch_size"], np.inf, {}
+    optimizer = torch.optim.Adam(network.parameters(), lr=training["learning_rate"])
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, training["learning_rate_decay"])
+    size, best, best_weights = window["batch_size"], np.inf, {}
 
     def mean_delta(x: torch.Tensor, y: torch.Tensor) -> float:
         with torch.inference_mode():
-            answers = torch.cat([network(part)[:, -1] for part in x.split(size)]) * spread + mean
+            predicted = torch.cat([network(part)[:, -1] for part in x.split(size)]) * spread + mean
         label = y[:, -1] * spread + mean
-        return float((answers - label).abs().sum() / label.abs().sum())
+        return float((predicted - label).abs().sum() / label.abs().sum())
 
-    for _ in range(knobs["max_epochs"]):
+    for _ in range(training["max_epochs"]):
         order = torch.randperm(len(train_x))
         for numbers in order[: len(order) // size * size].split(size):
             loss = (network(train_x[numbers]) - train_y[numbers]).abs().sum(dim=(1, 2)).mean()
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), knobs["gradient_clip"])
+            nn.utils.clip_grad_norm_(network.parameters(), training["gradient_clip"])
             optimizer.step()
         schedule.step()
         if (delta := mean_delta(validation_x, validation_y)) < best:
-            best, kept = delta, {name: weight.clone() for name, weight in network.state_dict().items()}
-    network.load_state_dict(kept)
-    torch.save(kept, arguments.model)
+            best, best_weights = delta, {name: weight.clone() for name, weight in network.state_dict().items()}
+    network.load_state_dict(best_weights)
+    torch.save(best_weights, arguments.model)
     marks.append(time.perf_counter())
 
     delta = mean_delta(test_x, test_y)

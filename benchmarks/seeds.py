@@ -1,10 +1,10 @@
-"""Repeat the whole pipeline over values of one key: mean and spread of the error on the test part.
+"""Run the pipeline once for each value of a key: mean and spread of the error on the test set.
 
-    python -m benchmarks.repeat --over seed=0,1,2,3,4 --table docs/seeds.md
-    python -m benchmarks.repeat --over seed=0,1,2 -S ingest.csv=FILE -S ingest.target=COLUMN ...
+    python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
+    python -m benchmarks.seeds --over seed=0,1,2 -S ingest.csv=FILE -S ingest.target=COLUMN ...
 
-Each run happens in a folder of its own, with the stages of dvc.yaml in their order; nothing in data/,
-metrics/ or plots/ is touched. Two runs at a time, each on one thread.
+Each run has a temporary folder of its own and runs the stages of dvc.yaml in their order; data/, metrics/ and plots/
+remain untouched. Two runs at a time, each on one thread.
 """
 
 import argparse
@@ -26,15 +26,16 @@ AT_ONCE = 2
 
 
 def pipeline(settings: dict[str, Any]) -> dict[str, Any]:
-    """Run the stages with these settings; returns what evaluate wrote, and how training ended."""
+    """Run the stages with these settings; return the metrics, and the summary of training as "training"."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = folder / "params.yaml"
-        model, own = folder / "model" / "forecaster.safetensors", settings["ingest"]["csv"] != "data/raw/simulated.csv"
-        csv = ROOT / settings["ingest"]["csv"] if own else folder / "simulated.csv"
+        model = folder / "model" / "forecaster.safetensors"
+        simulated = settings["ingest"]["csv"] == "data/raw/simulated.csv"
+        csv = folder / "simulated.csv" if simulated else ROOT / settings["ingest"]["csv"]
         params.write_text(yaml.safe_dump(change(settings, "ingest.csv", str(csv)), sort_keys=False))
         commands = [
-            *([] if own else [("simulate", csv)]),
+            *([("simulate", csv)] if simulated else []),
             ("ingest", folder / "series"),
             ("window", folder / "series", folder / "windows"),
             ("train", folder / "windows", model, folder / "history.csv"),
@@ -45,12 +46,12 @@ def pipeline(settings: dict[str, Any]) -> dict[str, Any]:
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(done.stderr or f"{stage} failed")
-        outcome = json.loads(model.with_name("training.json").read_text())
-        return json.loads((folder / "metrics.json").read_text()) | {"outcome": outcome}
+        training = json.loads(model.with_name("training.json").read_text())
+        return json.loads((folder / "metrics.json").read_text()) | {"training": training}
 
 
 def change(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """Copy `settings` with the value at the dotted `key` replaced."""
+    """Return a copy of `settings` with the value at the dotted `key` replaced."""
     first, _, rest = key.partition(".")
     if first not in settings:
         raise SystemExit(f"params.yaml has no key {key}")
@@ -58,17 +59,17 @@ def change(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def table(key: str, values: list[Any], results: list[dict[str, Any]]) -> str:
-    """Markdown: a row per value, then the mean and the spread."""
+    """Return Markdown: a row per value, then mean and standard deviation."""
     lines = [
         f"| {key} | mean delta on test | on validation | best baseline on test | epochs | stopped by |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for value, result in zip(values, results, strict=True):
         name, baseline = min(result["baselines"].items(), key=lambda item: item[1]["mean_delta"])
-        ending = result["outcome"]
+        training = result["training"]
         lines.append(
             f"| {value} | {result['test']['mean_delta']:.4f} | {result['validation']['mean_delta']:.4f} "
-            f"| {baseline['mean_delta']:.4f} ({name}) | {ending['epochs']} | {ending['stopped_by']} |"
+            f"| {baseline['mean_delta']:.4f} ({name}) | {training['epochs']} | {training['stopped_by']} |"
         )
     deltas = np.array([result["test"]["mean_delta"] for result in results])
     lines.append(f"| **mean** | **{deltas.mean():.4f}** ± {deltas.std(ddof=1):.4f}, worst {deltas.max():.4f} | | | | |")
@@ -76,11 +77,11 @@ def table(key: str, values: list[Any], results: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Run, print the table, and put it into a file where asked to."""
+    """Run, print the table, and write it to a file if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--over", required=True, metavar="KEY=V1,V2,...", help="the key that varies")
     parser.add_argument("-S", dest="sets", action="append", default=[], metavar="KEY=VALUE", help="change a key")
-    parser.add_argument("--table", type=Path, help="Markdown file with markers for this key, to be filled in")
+    parser.add_argument("--table", type=Path, help="Markdown file with markers for this key")
     arguments = parser.parse_args()
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     for key, _, value in (item.partition("=") for item in arguments.sets):

@@ -1,4 +1,4 @@
-"""How every benchmark keeps what it measured: JSON and a picture where asked to, and the processor's name."""
+"""Options and output files common to all benchmarks, and the name of the processor."""
 
 import argparse
 import json
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let the command line ask for --json and --picture."""
+    """Add the options --json and --picture."""
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
 
 
-def keep(results: dict[str, Any], arguments: argparse.Namespace, draw: Callable[[dict[str, Any], Path], None]) -> None:
-    """Write the files that were asked for, and the folders they lie in."""
+def save(results: dict[str, Any], arguments: argparse.Namespace, draw: Callable[[dict[str, Any], Path], None]) -> None:
+    """Write the requested files; create their folders."""
     for path in (arguments.json, arguments.picture):
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def keep(results: dict[str, Any], arguments: argparse.Namespace, draw: Callable[
 
 
 def cpu() -> str:
-    """Name the processor as the kernel does, and count its cores."""
+    """Return the processor's name as Linux gives it, and the number of cores."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
