@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import stages
 from recurrent.config import schema
+from recurrent.config.stage import run
 from recurrent.evaluate import free_running
 from recurrent.evaluate.prediction_tables import describe, rows, sheets
 from recurrent.evaluate.report import report, summary_text
@@ -48,4 +48,4 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    run(main)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import stages
+from recurrent.config.stage import run
 from recurrent.ingest import download
 from recurrent.sources._contract import get_source
 
@@ -32,4 +32,4 @@ def main(params: Params, raw: Path) -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    run(main)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import stages
+from recurrent.config.stage import run
 from recurrent.sources._contract import get_source
 
 
@@ -25,4 +25,4 @@ def main(params: Params, series: Path) -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    run(main)

@@ -7,8 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-import stages
 from recurrent.config import schema
+from recurrent.config.stage import run
 from recurrent.sources import fault
 from recurrent.storage.tables import write_csv
 
@@ -22,18 +22,18 @@ class Params:
 
 def main(params: Params, csv: Path) -> None:
     """Write `csv`: acoustic_data (counts), time_to_failure (s)."""
-    knobs = params.simulate
-    blocks = fault.simulate(cycles=knobs.cycles, sample_rate=knobs.sample_rate, seed=knobs.seed)
-    with tqdm(total=knobs.cycles, unit=" cycles", desc=csv.name, disable=None) as bar:  # None: only on a terminal
+    simulate = params.simulate
+    blocks = fault.simulate(cycles=simulate.cycles, sample_rate=simulate.sample_rate, seed=simulate.seed)
+    with tqdm(total=simulate.cycles, unit=" cycles", desc=csv.name, disable=None) as bar:  # None: only on a terminal
 
         def columns() -> Iterator[dict[str, Any]]:
             for sound, time in blocks:
                 yield {"acoustic_data": sound, "time_to_failure": time}
-                bar.update(bool(time[-1] <= 1 / knobs.sample_rate))  # the last sample before a failure
+                bar.update(bool(time[-1] <= 1 / simulate.sample_rate))  # the last sample before a failure
 
         write_csv(csv, columns())
-    print(f"{csv}: {knobs.cycles} cycles, {csv.stat().st_size / 1e6:.1f} MB")
+    print(f"{csv}: {simulate.cycles} cycles, {csv.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    run(main)

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-import stages
 from recurrent.config import schema
+from recurrent.config.stage import run
 from recurrent.network.model_file import model_path
 from recurrent.storage.tables import write_json
 from recurrent.train import checkpoint
@@ -94,4 +94,4 @@ def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) ->
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    run(main)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import stages
 from recurrent.config import schema
+from recurrent.config.stage import run
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Series
 from recurrent.window.split import Splitter
@@ -43,4 +43,4 @@ def main(params: Params, series: Path, windows: Path) -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    run(main)

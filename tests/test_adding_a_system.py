@@ -1,4 +1,4 @@
-"""A new system is one file in recurrent/sources/ and one stanza; for a plain CSV, the stanza alone."""
+"""A new system is one file in recurrent/sources/ and one section; for a plain CSV, the section alone."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from recurrent.storage.series import Recording
-from recurrent.config.schema import Count, Section
+from recurrent.config.fields import Count, Section
 from recurrent.sources._contract import series_meta
 
 
@@ -45,7 +45,7 @@ def read(options: Options, raw: Path) -> Recording:
     meta = series_meta("damped", signal=["height"], target=["height"], units=("m", "m"), time_unit="row")
     return Recording(value, value, None, meta)
 '''
-STANZAS = """
+SECTIONS = """
   damped:
     raw: data/raw/damped
     seq_len: 8
@@ -93,7 +93,7 @@ def project(tmp_path_factory):
     (home / "systems" / "dvc.lock").unlink(missing_ok=True)
     (home / "recurrent" / "sources" / "damped.py").write_text(SOURCE)
     with (home / "systems" / "params.yaml").open("a", encoding="utf-8") as file:
-        file.write(STANZAS)
+        file.write(SECTIONS)
     (home / "mine").mkdir()
     random = rng(0)
     lines = [
@@ -122,7 +122,7 @@ def test_a_source_of_its_own(project):
     assert rows["time"].tolist() == [*range(255 + 8, 300)]
     np.testing.assert_allclose(rows["actual"], 100 + 0.99 ** rows["time"] * np.sin(rows["time"] / 5))
     pictures = {path.stem for path in (project / "systems" / "plots" / "damped" / "pictures").glob("*.png")}
-    assert pictures == {"training", "forecast", "error", "horizon", "three_ways"}
+    assert pictures == {"training", "forecast", "error", "error_by_lead_time", "free_running_overview"}
 
 
 def test_a_csv_of_its_own(project):

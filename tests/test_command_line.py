@@ -14,7 +14,7 @@ import pytest
 from machine import said
 from processes import finish
 
-import stages
+from recurrent.config.stage import run
 
 ROOT = Path(__file__).parents[1]
 CSV = "\n  csv: data/raw/simulated.csv"
@@ -37,7 +37,7 @@ def test_help_tells_what_a_stage_is_for(stage, monkeypatch, capsys):
     module = importlib.import_module(f"stages.{stage}")
     monkeypatch.setattr(sys, "argv", [f"stages/{stage}.py", "--help"])
     with pytest.raises(SystemExit) as ended:
-        stages.run(module.main)
+        run(module.main)
     said = capsys.readouterr().out
     assert not ended.value.code
     assert f"python -m stages.{stage}" in said

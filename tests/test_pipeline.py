@@ -16,10 +16,10 @@ from machine import said
 from processes import finish
 from small_project import DVC, ROOT, SHIPPED, SMALL, arguments, clear, flat, products, remake, start, write_params
 
-import stages
 from recurrent.cells.kernels.dispatch import choose
-from recurrent.config import reader as params
+from recurrent.config import reader
 from recurrent.config.schema import Settings
+from recurrent.config.stage import pick
 from recurrent.network.forecaster import Forecaster
 from recurrent.storage.tables import read_csv
 from recurrent.train.history import HISTORY_COLUMNS, Trainer
@@ -170,7 +170,7 @@ def crossed(monkeypatch):
     monkeypatch.setattr(Trainer, "run_epoch", epoch)
 
 
-def reader(key):
+def first_reader(key):
     """The first stage that reads the key."""
     return next(name for name in DVC if key.split(".")[0] in DVC[name]["params"])
 
@@ -179,10 +179,10 @@ def reader(key):
 def test_every_parameter_has_an_effect(home, key, request):
     if key == "train.best_by":
         request.getfixturevalue("crossed")
-    stage, beside = reader(key), BESIDE.get(key, {})
+    stage, beside = first_reader(key), BESIDE.get(key, {})
     assert OTHER[key] != (SHIPPED | SMALL | beside)[key], "the other value of this test is the usual one"
     if key in REFUSED:
-        with pytest.raises(params.ParamsError, match=rf"params\.yaml:\d+: {re.escape(key)}: found .* a recording has"):
+        with pytest.raises(reader.ParamsError, match=rf"params\.yaml:\d+: {re.escape(key)}: found .* a recording has"):
             remake(stage, {key: OTHER[key]})
         return
     order = list(DVC)
@@ -213,8 +213,8 @@ def test_the_checkpoint_belongs_to_the_backend_in_use_and_the_c_source(home, mon
     data = train.Windows.open(Path(arguments("train")[0]))
     for asked in ("auto", "c"):
         write_params(Path(), {"train.backend": asked})
-        knobs = stages.pick(params.read(Path("params.yaml"), Settings), train.Params)
-        prints += [train._fingerprint(knobs, data, [0, 0], used) for used in ("c", "numpy")]
+        chosen = pick(reader.read(Path("params.yaml"), Settings), train.Params)
+        prints += [train._fingerprint(chosen, data, [0, 0], used) for used in ("c", "numpy")]
     assert prints[:2] == prints[2:] and prints[0] != prints[1]
     assert {path.name for path in codes[0]} >= {"recurrence.c", "c_layer.py", "numpy_layer.py", "manual.py"}
 

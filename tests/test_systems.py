@@ -65,7 +65,7 @@ def changed(old, new):
     return SMALL.replace(old, new)
 
 
-def test_a_stanza_takes_what_it_does_not_say_from_the_defaults(tmp_path):
+def test_a_section_takes_what_it_does_not_say_from_the_defaults(tmp_path):
     (tmp_path / "p.yaml").write_text(SMALL)
     found = read(tmp_path / "p.yaml", System, system="wave")
     assert (found.train.loss, found.train.learning_rate, found.window.horizon) == ("mae", 0.01, 1)
@@ -86,7 +86,7 @@ def test_a_stanza_takes_what_it_does_not_say_from_the_defaults(tmp_path):
         ("    source: {name: sine, rows: 90}", "    source: {rows: 9}", "source: found {'rows': 9}, expected: needs"),
     ],
 )  # fmt: skip
-def test_a_problem_is_named_with_the_line_of_the_stanza_or_of_the_default(tmp_path, old, new, message):
+def test_a_problem_is_named_with_the_line_of_the_section_or_of_the_default(tmp_path, old, new, message):
     text = changed(old, new)
     (found,) = problems(tmp_path, text)
     assert found.startswith(f"params.yaml:{line_of(text, new.splitlines()[-1])}: {message}")
@@ -124,16 +124,16 @@ def test_an_unknown_system_is_named_with_the_nearest(tmp_path):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_stanza_and_its_source_is_valid(system):
-    stanza = read(FILE, System, system=system)
-    module, options = get_source(stanza.source)
+def test_every_section_and_its_source_is_valid(system):
+    section = read(FILE, System, system=system)
+    module, options = get_source(section.source)
     files = module.files(options)
-    assert stanza.source["name"] in NAMES and all(file.url.startswith("https://") for file in files)
+    assert section.source["name"] in NAMES and all(file.url.startswith("https://") for file in files)
     assert all(file.checksum for file in files)
     # DVC stops where a section that it lists is missing
     assert {"source", "window", "model", "train", "evaluate"} <= set(PARAMS["systems"][system])
-    assert stanza.raw == f"data/raw/{system}" or not files
-    assert stanza.raw.startswith("data/raw/") or (FILE.parent / stanza.raw).is_file()
+    assert section.raw == f"data/raw/{system}" or not files
+    assert section.raw.startswith("data/raw/") or (FILE.parent / section.raw).is_file()
 
 
 @pytest.mark.parametrize("key", [f"{a}.{b}" for a, v in PARAMS["defaults"].items() if isinstance(v, dict) for b in v])
@@ -147,10 +147,10 @@ def own_params(stage):
     fields = dataclasses.fields(importlib.import_module(f"stages.{stage}").Params)
     sections = {
         "defaults": set(PARAMS["defaults"]),
-        "stanza": {name for system in SYSTEMS for name in PARAMS["systems"][system]},
+        "section": {name for system in SYSTEMS for name in PARAMS["systems"][system]},
     }
     found = {f"defaults.{field.name}" for field in fields if field.name in sections["defaults"]}
-    return found | {f"systems.${{key}}.{field.name}" for field in fields if field.name in sections["stanza"]}
+    return found | {f"systems.${{key}}.{field.name}" for field in fields if field.name in sections["section"]}
 
 
 def entries(stage, *kinds):
@@ -159,11 +159,11 @@ def entries(stage, *kinds):
 
 
 @pytest.mark.parametrize("stage", DVC)
-def test_params_are_the_fields_of_the_dataclass_in_defaults_and_stanza(stage):
+def test_params_are_the_fields_of_the_dataclass_in_defaults_and_section(stage):
     listed = DVC[stage]["do"]["params"]
     assert set(listed) == own_params(stage)
     assert len(listed) == len(own_params(stage))
-    # and no stanza has a section that no stage lists
+    # and no section has a section that no stage lists
     read_by_some = {key.rpartition(".")[2] for one in DVC for key in own_params(one)}
     assert {name for system in SYSTEMS for name in PARAMS["systems"][system]} <= read_by_some
 

@@ -60,10 +60,10 @@ def test_a_file_name_with_a_space_is_a_file_name(project):
 
 def test_a_file_of_a_system_may_have_a_space_and_its_code_stays_as_it_is(project):
     (project / "my gauge.csv").write_bytes((ROOT / "systems" / "example.csv").read_bytes())
-    set_value(project / "systems", "../my gauge.csv", "systems", "csv", "raw")
+    set_value(project / "systems", "../my gauge.csv", "systems", "tide_gauge", "raw")
     code, said = repro(project / "systems", "ingest@tide_gauge")
     assert code == 0, said
-    assert (project / "systems" / "data" / "csv" / "series" / "meta.json").is_file()
+    assert (project / "systems" / "data" / "tide_gauge" / "series" / "meta.json").is_file()
     # a __pycache__ would be another digest of a folder that lies outside the root of systems/
     assert [path for path in (project / "recurrent").rglob("__pycache__") if path.parent.name != "recurrent"] == []
 
@@ -80,7 +80,7 @@ def test_a_recordings_name_is_never_a_command(project, there):
 
 
 def test_what_a_system_reads_is_never_a_command(project):
-    set_value(project / "systems", INJECTION, "systems", "csv", "raw")
+    set_value(project / "systems", INJECTION, "systems", "tide_gauge", "raw")
     code, said = repro(project / "systems", "ingest@tide_gauge")
     assert code != 0, said
     assert untouched(project)
@@ -88,9 +88,9 @@ def test_what_a_system_reads_is_never_a_command(project):
 
 @pytest.mark.parametrize("stage", ["fetch", "ingest"])
 def test_the_name_of_a_system_is_never_a_command(project, stage):
-    stanza = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))["systems"]["csv"]
+    section = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))["systems"]["tide_gauge"]
     shutil.copy(ROOT / "systems" / "example.csv", project / "systems")
-    set_value(project / "systems", {"x'$(touch pwned)'$(touch pwned)": stanza}, "systems")
+    set_value(project / "systems", {"x'$(touch pwned)'$(touch pwned)": section}, "systems")
     code, said = repro(project / "systems", stage)
     assert code != 0 and "a name has letters, digits, - and _ only" in said
     assert untouched(project)

@@ -8,61 +8,21 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from recurrent.config.fields import Count, Fraction, Name, Positive, Section, Seed, several
+
 T = TypeVar("T")
+Statistic = Literal["none", "mean", "std", "max", "log_mean", "log_std"]
 
 CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
-
-
-def _one_or_several(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def _is_cell(name: str) -> str:
     if name not in CELLS:
         raise ValueError(f"one of {', '.join(CELLS)}")
     return name
-
-
-def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("duplicate name")
-    return values
-
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Name = Annotated[str, Field(min_length=1)]
-Statistic = Literal["none", "mean", "std", "max", "log_mean", "log_std"]
-
-
-def _several(kind: type) -> type:
-    return Annotated[  # type: ignore[return-value]
-        tuple[kind, ...],  # type: ignore[valid-type]
-        Strict(False),  # of the list only, so that one name may stand without brackets
-        Field(min_length=1),
-        AfterValidator(_all_different),
-        BeforeValidator(_one_or_several),
-    ]
-
-
-class Section:
-    """What all sections share: no unknown key, and no silent conversion of a value."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
 
 @dataclass(frozen=True)
@@ -78,7 +38,7 @@ class Simulate(Section):
 class RecordingOptions(Section):
     """Columns of a long CSV: the options of the source `recording`."""
 
-    signal: _several(Name)  # type: ignore[valid-type]
+    signal: several(Name)  # type: ignore[valid-type]
     target: Name
     signal_unit: str
     target_unit: str
@@ -97,7 +57,7 @@ class Window(Section):
     """Read by the stage window."""
 
     samples_per_step: Count
-    statistic: _several(Statistic)  # type: ignore[valid-type]
+    statistic: several(Statistic)  # type: ignore[valid-type]
     stride: Count
     batch_size: Count
     split: Literal["failures", "contiguous", "each_group", "groups", "folds", "given"]

@@ -100,7 +100,7 @@ def _run(windows: Windows, predictors: Sequence[Predictor], starts: Sequence[int
 
 
 def tables(of_short: Runs, long_run: Runs, windows: Windows) -> dict[str, dict[str, Floats]]:
-    """Return columns of free_running.csv (short runs), horizon.csv (error by lead time), single_run.csv (one long)."""
+    """Return columns of free_running.csv (short runs), error_by_lead_time.csv and single_run.csv."""
 
     def table(runs: Runs) -> dict[str, Floats]:
         steps, names = runs.actual.shape[1], windows.meta.target
@@ -117,4 +117,4 @@ def tables(of_short: Runs, long_run: Runs, windows: Windows) -> dict[str, dict[s
         "network": of_short.by_step(of_short.predicted),
         "persistence": of_short.by_step(of_short.persistence),
     }
-    return {"free_running": table(of_short), "horizon": ahead, "single_run": table(long_run)}
+    return {"free_running": table(of_short), "error_by_lead_time": ahead, "single_run": table(long_run)}

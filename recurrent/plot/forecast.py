@@ -5,13 +5,13 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Columns
+from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Table
 
 BINS = 24
 
 
-def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, baseline: str) -> Figure:
-    """Predicted against actual over the test part, and as a scatter."""
+def forecast(predictions: Table, *, target: str, unit: str, time_unit: str, baseline: str) -> Figure:
+    """Draw predicted and actual over the test set, and one against the other."""
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     over_time, scatter = figure.subplots(1, 2, width_ratios=(2.7, 1))
     time, actual, predicted = (predictions[name] for name in ("time", "actual", "predicted"))
@@ -20,7 +20,7 @@ def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, ba
     over_time.plot(time, predicted, color=ORANGE, linewidth=1.2, label="network")
     since = "row" if time_unit == "row" else f"time since the recording began ({time_unit})"
     over_time.set(xlabel=since, ylabel=f"{target} ({unit})")
-    over_time.set_title("Test part: never seen in training")
+    over_time.set_title("Test set: not used in training")
     over_time.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     scatter.scatter(actual, predicted, s=6, color=ORANGE, alpha=0.5, linewidths=0)
     ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
@@ -32,7 +32,7 @@ def forecast(predictions: Columns, *, target: str, unit: str, time_unit: str, ba
     return figure
 
 
-def error(predictions: Columns, *, target: str, unit: str, baselines: list[str]) -> Figure:
+def error(predictions: Table, *, target: str, unit: str, baselines: list[str]) -> Figure:
     """Where it is wrong: error against the actual value, for the network and for each baseline."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     signed, absolute = figure.subplots(1, 2)

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from recurrent.plot._style import BLACK, GREY, ORANGE, Columns
+from recurrent.plot._style import BLACK, GREY, ORANGE, Table
 
 
-def horizon(table: Columns, *, unit: str) -> Figure:
+def error_by_lead_time(table: Table, *, unit: str) -> Figure:
     """Error of each step ahead of the last true value."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
@@ -21,22 +21,22 @@ def horizon(table: Columns, *, unit: str) -> Figure:
     return figure
 
 
-def fans(points: Columns, short: Columns, whole: Columns, *, target: str, unit: str) -> Figure:
-    """The three ways: point by point, the whole on its own output, several short runs."""
+def overview(points: Table, short: Table, single_run: Table, *, target: str, unit: str) -> Figure:
+    """Show all three ways: point by point, one run on its own output, several short runs."""
     figure = Figure(figsize=(12, 7), layout="constrained")
-    by_point, by_whole, by_short = figure.subplots(3, 1)
+    by_point, by_single, by_short = figure.subplots(3, 1)
     by_point.plot(points["time"], points["actual"], color=BLACK, linewidth=1.2, label="actual")
     by_point.plot(points["time"], points["predicted"], color=ORANGE, linewidth=1, linestyle="--", label="network")
     by_point.set_title("Point by point: the truth is read after every step")
-    by_whole.plot(whole["time"], whole["actual"], color=BLACK, linewidth=1.2)
-    by_whole.plot(whole["time"], whole["predicted"], color=ORANGE, linewidth=1.2, linestyle="--")
-    by_whole.set_title("All at once: after the first window the network reads its own output only")
+    by_single.plot(single_run["time"], single_run["actual"], color=BLACK, linewidth=1.2)
+    by_single.plot(single_run["time"], single_run["predicted"], color=ORANGE, linewidth=1.2, linestyle="--")
+    by_single.set_title("All at once: after the first window the network reads its own output only")
     by_short.plot(points["time"], points["actual"], color=BLACK, linewidth=1.2)
     for run in np.unique(short["run"]):
         one = short["run"] == run
         by_short.plot(short["time"][one], short["predicted"][one], color=ORANGE, linewidth=1.2, linestyle="--")
     by_short.set_title(f"In runs of {int((short['run'] == 0).sum())} steps, each from the truth")
-    for axes in (by_point, by_whole, by_short):
+    for axes in (by_point, by_single, by_short):
         axes.set_ylabel(f"{target} ({unit})")
         axes.grid(alpha=0.25)
     by_short.set_xlabel("row")
@@ -44,15 +44,15 @@ def fans(points: Columns, short: Columns, whole: Columns, *, target: str, unit: 
     return figure
 
 
-def path(points: Columns, short: Columns, *, targets: list[str], unit: str, shown: int = 400) -> Figure:
+def path(points: Table, short: Table, *, targets: list[str], unit: str, shown: int = 400) -> Figure:
     """Two targets as a path in the plane, and the first forecasts fed on themselves."""
     figure = Figure(figsize=(12, 5.6), layout="constrained")
-    whole, near = figure.subplots(1, 2)
+    far, near = figure.subplots(1, 2)
     x, y = targets[:2]
-    whole.plot(points[f"actual_{x}"][:shown], points[f"actual_{y}"][:shown], color=BLACK, linewidth=1.2, label="actual")
-    whole.plot(points[f"predicted_{x}"][:shown], points[f"predicted_{y}"][:shown], color=ORANGE, linewidth=1,
+    far.plot(points[f"actual_{x}"][:shown], points[f"actual_{y}"][:shown], color=BLACK, linewidth=1.2, label="actual")
+    far.plot(points[f"predicted_{x}"][:shown], points[f"predicted_{y}"][:shown], color=ORANGE, linewidth=1,
                linestyle="--", label="network, one step ahead")  # fmt: skip
-    whole.set_title(f"The first {shown} points of the test part")
+    far.set_title(f"The first {shown} points of the test set")
     runs = np.unique(short["run"])[:12]
     for run in runs:
         one = short["run"] == run
@@ -61,7 +61,7 @@ def path(points: Columns, short: Columns, *, targets: list[str], unit: str, show
             near.plot(short[f"{key}_{x}"][one], short[f"{key}_{y}"][one], color=colour, linestyle=line, marker=".",
                       label=label)  # fmt: skip
     near.set_title(f"Runs of {int((short['run'] == 0).sum())} steps, each from the truth")
-    for axes in (whole, near):
+    for axes in (far, near):
         axes.set(xlabel=f"{x} ({unit})", ylabel=f"{y} ({unit})")
         axes.set_aspect("equal", adjustable="datalim")
         axes.grid(alpha=0.25)

@@ -1,4 +1,4 @@
-"""Numbers in cells: correlations between columns, confusion of classes; and the texts that were judged most wrong."""
+"""Numbers in cells: correlations between columns, confusion of classes; and the texts that were classified most wrong."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def confusion(names: Sequence[str], counts: Matrix) -> Figure:
     axes.set_yticks(range(len(names)), names, rotation=90, va="center")
     axes.set(xlabel="network's class", ylabel="actual class", title=f"{np.trace(counts) / counts.sum():.1%} are right")
     _write(axes, counts, "{:,.0f}", dark=counts > counts.max() / 2)
-    figure.colorbar(image, label="windows of the test part", shrink=0.8)
+    figure.colorbar(image, label="windows of the test set", shrink=0.8)
     return figure
 
 
@@ -45,7 +45,7 @@ def most_wrong(texts: Sequence[Mapping[str, Any]], *, shown: int = 6) -> Figure:
     figure = Figure(figsize=(11, 1.25 * shown + 0.5), layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
-    axes.set_title("Judged most wrong (words that are not in the vocabulary are left as <unknown>)", loc="left")
+    axes.set_title("Most confident mistakes (words outside the vocabulary appear as <unknown>)", loc="left")
     for i, text in enumerate(texts[:shown]):
         top = 1 - i / shown
         said = f"actual: {text['actual']}; the network gave that a probability of {text['given']:.3f}"

@@ -3,13 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Columns
+from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Table
 
 EXERCISE_BOUND = 0.10  # mean delta that the exercise asks for
 SHOWN = {0.05, 0.07, 0.2, 0.3, 0.5, 0.7}  # minor ticks that get a number
 
 
-def training(history: Columns, *, target_delta: float, best_epoch: int) -> Figure:
+def training(history: Table, *, target_delta: float, best_epoch: int) -> Figure:
     """Loss and mean delta over the epochs, with the target and the epoch that was kept."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     loss, delta = figure.subplots(1, 2)

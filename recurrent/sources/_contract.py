@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from recurrent.config.fields import Name, Section
 from recurrent.config.reader import explain
-from recurrent.config.schema import Name, Section
 from recurrent.ingest.download import File
 from recurrent.storage.meta import Correlations, SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.npy import Array

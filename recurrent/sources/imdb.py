@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from recurrent.config.schema import Count, Fraction, Section, Seed
+from recurrent.config.fields import Count, Fraction, Section, Seed
 from recurrent.ingest.download import File, digest
 from recurrent.sources._contract import series_meta
 from recurrent.storage.npy import Array

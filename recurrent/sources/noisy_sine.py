@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.config.schema import Count, Section, Seed
+from recurrent.config.fields import Count, Section, Seed
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.config.schema import Count, Section
+from recurrent.config.fields import Count, Section
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording

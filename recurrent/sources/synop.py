@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recurrent.config.schema import Name
+from recurrent.config.fields import Name
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import TextTable, read_table
 from recurrent.sources._contract import RawFile, correlations, series_meta

@@ -1,6 +1,6 @@
 """Any CSV or Excel table with named columns: a stock index, a laboratory fault, your own file; no Python needed.
 
-Named in this project's stanzas: the S&P 500 (J. Aungiers' repository "LSTM Neural Network for Time Series Prediction"
+Named in this project's sections: the S&P 500 (J. Aungiers' repository "LSTM Neural Network for Time Series Prediction"
 (2018), AGPL-3.0) and the laboratory fault p4581 (L. Laurenti et al. (2022), Deep learning for laboratory earthquake
 prediction and autoregressive forecasting of fault zone stress; no licence stated). The CSV is read strictly:
 a hole, a word or an infinity in a column that is used stops it with the line.
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from recurrent.config.schema import Name
+from recurrent.config.fields import Name
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import TextTable, read_table
 from recurrent.sources._contract import RawFile, series_meta

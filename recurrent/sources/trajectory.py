@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.config.schema import Count, Positive, Section
+from recurrent.config.fields import Count, Positive, Section
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording

@@ -7,7 +7,8 @@ from typing import get_type_hints
 
 import pytest
 
-from recurrent.config.schema import Section, Settings, System
+from recurrent.config.fields import Section
+from recurrent.config.schema import Settings, System
 from recurrent.evaluate import baselines
 from recurrent.network.model_file import ForecasterConfig
 from recurrent.sources._contract import NAMES

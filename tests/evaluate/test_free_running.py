@@ -22,10 +22,10 @@ def path():
     return np.array(rows)
 
 
-def make(folder, *, order=(0, 1), **knobs):
+def make(folder, *, order=(0, 1), **params):
     rows = path()
     series = write_series(folder, rows, rows[:, order], target_columns=order, target_names=[f"t{i}" for i in order])
-    return cut(folder, series, horizon=1, **knobs)
+    return cut(folder, series, horizon=1, **params)
 
 
 def exact(signal_BTD, lengths):
@@ -89,10 +89,10 @@ def test_views_are_made_anew_in_each_step(tmp_path, relative):
     assert len(bases) == (4 if relative else 0)
 
 
-@pytest.mark.parametrize("knobs", [{}, {"predict_change": True}])
-def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, knobs):
-    windows = make(tmp_path, **knobs)
-    model = (lambda x, n: exact_change(x, n) + 0.1) if knobs else (lambda x, n: exact(x, n) + 0.1)
+@pytest.mark.parametrize("params", [{}, {"predict_change": True}])
+def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, params):
+    windows = make(tmp_path, **params)
+    model = (lambda x, n: exact_change(x, n) + 0.1) if params else (lambda x, n: exact(x, n) + 0.1)
     usual = free_running.short_runs(windows, [model], 4), free_running.single_run(windows, [model])
     # in the first run, every row from its start on is another; in the second, those from 55 on
     for number, start in enumerate((51, 55)):
@@ -117,10 +117,10 @@ def test_tables_hold_every_run(tmp_path):
     windows = make(tmp_path)
     runs, long = free_running.short_runs(windows, [exact], 4), free_running.single_run(windows, [exact])
     tables = free_running.tables(runs, long, windows)
-    assert list(tables) == ["free_running", "horizon", "single_run"]
+    assert list(tables) == ["free_running", "error_by_lead_time", "single_run"]
     assert tables["free_running"]["run"].tolist() == [0] * 4 + [1] * 4
     assert tables["free_running"]["time"].tolist() == [*range(51, 59)]
     assert tables["free_running"]["actual_t1"].tolist() == path()[51:59, 1].tolist()
-    assert tables["horizon"]["step"].tolist() == [1, 2, 3, 4]
-    assert tables["horizon"]["persistence"].tolist() == runs.by_step(runs.persistence).tolist()
+    assert tables["error_by_lead_time"]["step"].tolist() == [1, 2, 3, 4]
+    assert tables["error_by_lead_time"]["persistence"].tolist() == runs.by_step(runs.persistence).tolist()
     assert tables["single_run"]["time"].tolist() == [*range(51, 60)]

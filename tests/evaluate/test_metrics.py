@@ -21,18 +21,18 @@ ACTUAL, PREDICTED = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 3.0])
 CYCLES = (5, 6, 8, 4, 7)
 
 
-def cut(folder, signal, target, *, cycles=(), **knobs) -> Windows:
+def cut(folder, signal, target, *, cycles=(), **params) -> Windows:
     """Windows over a recording; with `cycles`, it is a countdown that is split at its failures."""
     failures = np.cumsum(cycles).tolist()[:-1]
     series = write_series(folder, signal, target, countdown=bool(cycles), failures=tuple(failures))
     usual = {"seq_len": 1, "batch_size": 4, "split": "failures" if cycles else "contiguous"}
-    return cut_series(folder, series, **usual | knobs)
+    return cut_series(folder, series, **usual | params)
 
 
-def countdown(folder, cycles, **knobs) -> Windows:
+def countdown(folder, cycles, **params) -> Windows:
     """One sample a second, which begin at a failure: 5 4 3 2 1 6 5 4 ..."""
     target = np.concatenate([np.arange(cycle, 0, -1) for cycle in cycles])
-    return cut(folder, np.zeros(len(target)), target, cycles=cycles, **knobs)
+    return cut(folder, np.zeros(len(target)), target, cycles=cycles, **params)
 
 
 def forecasts(windows, **options):

@@ -61,12 +61,12 @@ def test_neighbours_that_depend_on_each_other_need_blocks():
     assert inside[1] / 600 < 0.6 and 0.88 <= inside[60] / 600 <= 0.99
 
 
-def prices(folder, **knobs):
+def prices(folder, **params):
     """Test labels 5 3 3 8 8, one step after 4 5 3 3 8."""
     signal = np.r_[[1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0], [2.0, 1.0, 2.0], [4.0, 5.0, 3.0, 3.0, 8.0, 8.0]]
     parts = {"train": (0, 9), "validation": (9, 12), "test": (12, 18)}
     series = write_series(folder, signal, signal, target_columns=(0,), parts=parts)
-    return cut(folder, series, split="given", **{"seq_len": 1, "horizon": 1} | knobs)
+    return cut(folder, series, split="given", **{"seq_len": 1, "horizon": 1} | params)
 
 
 def test_direction_counts_the_moves_that_were_forecast_to_go_their_way(tmp_path):

@@ -38,14 +38,14 @@ CASES = {
     ),
     "free running": (
         QUANTITY,
-        {"predictions": ONE, "horizon": AHEAD, "free_running": RUNS, "single_run": RUNS},
-        {"forecast", "error", "horizon", "three_ways"},
+        {"predictions": ONE, "error_by_lead_time": AHEAD, "free_running": RUNS, "single_run": RUNS},
+        {"forecast", "error", "error_by_lead_time", "free_running_overview"},
     ),
     "two targets": (QUANTITY | {"target": ["x", "y"]}, {"predictions": TWO}, set()),
     "two targets, free running": (
         QUANTITY | {"target": ["x", "y"]},
-        {"predictions": TWO, "horizon": AHEAD, "free_running": RUNS_OF_TWO, "single_run": RUNS_OF_TWO},
-        {"horizon", "path"},
+        {"predictions": TWO, "error_by_lead_time": AHEAD, "free_running": RUNS_OF_TWO, "single_run": RUNS_OF_TWO},
+        {"error_by_lead_time", "path"},
     ),
     "classes": (OF_CLASSES, {"predictions": CLASSES}, {"confusion"}),
     "texts": (OF_CLASSES | {"most_wrong": TEXTS}, {"predictions": CLASSES}, {"confusion", "most_wrong"}),
@@ -80,7 +80,7 @@ def test_curves_are_the_columns():
     loss, delta = history.training(LOG, target_delta=0.075, best_epoch=3).axes
     assert loss.lines[0].get_ydata().tolist() == LOG["train_loss"].tolist()
     assert delta.lines[1].get_ydata().tolist() == LOG["validation_mean_delta"].tolist()
-    [axes] = ahead.horizon(AHEAD, unit="m").axes
+    [axes] = ahead.error_by_lead_time(AHEAD, unit="m").axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [
         AHEAD["network"].tolist(),
         AHEAD["persistence"].tolist(),
@@ -91,7 +91,7 @@ def test_curves_are_the_columns():
 
 
 def test_each_run_is_a_line_of_its_own():
-    by_point, by_whole, by_short = ahead.fans(ONE, RUNS, RUNS, target="height", unit="m").axes
+    by_point, by_whole, by_short = ahead.overview(ONE, RUNS, RUNS, target="height", unit="m").axes
     assert len(by_short.lines) == 1 + 5 and "runs of 4 steps" in by_short.get_title()
     assert by_short.lines[2].get_ydata().tolist() == RUNS["predicted"][4:8].tolist()
 

@@ -108,8 +108,8 @@ def test_neither_a_constant_nor_a_clock_solves_the_exercise(tmp_path, seed):
     sound, time_to_failure = record(cycles=100, seed=seed)
     failures = starts(time_to_failure)[1:].tolist()
     series = write_series(tmp_path, sound, time_to_failure, countdown=True, failures=failures)
-    knobs = {"seq_len": 20, "samples_per_step": 25, "statistics": ("log_std",), "stride": 2, "batch_size": 64}
-    windows = cut(tmp_path, series, split="failures", **knobs)
+    params = {"seq_len": 20, "samples_per_step": 25, "statistics": ("log_std",), "stride": 2, "batch_size": 64}
+    windows = cut(tmp_path, series, split="failures", **params)
     actual = windows.labels("test")
     assert metrics.mean_delta(actual, baselines.median(windows, "test")) >= 0.45
     assert metrics.mean_delta(actual, baselines.clock(windows, "test")) >= 0.20

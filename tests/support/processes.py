@@ -16,8 +16,9 @@ def killed(state, path):
         os.truncate(path, os.path.getsize(path) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
 torch.save = killed
-import stages, stages.{stage}
-stages.run(stages.{stage}.main)
+import stages.{stage}
+from recurrent.config.stage import run
+run(stages.{stage}.main)
 """
 
 

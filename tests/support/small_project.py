@@ -10,9 +10,9 @@ import torch
 import yaml
 from seeds import SEED
 
-import stages
-from recurrent.config import reader as params
+from recurrent.config import reader
 from recurrent.config.schema import Settings
+from recurrent.config.stage import pick
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -87,6 +87,6 @@ def remake(stage, changes):
     clear(Path(), stage)  # what DVC has linked to its cache cannot be written
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
-    knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
-    module.main(knobs, *map(Path, arguments(stage)))
+    chosen = pick(reader.read(Path("params.yaml"), Settings), module.Params)
+    module.main(chosen, *map(Path, arguments(stage)))
     return products(Path(), stage), torch.get_num_threads()

@@ -26,7 +26,7 @@ from recurrent.window.windows import Windows
 ROOT = Path(__file__).parents[2]
 torch.set_num_threads(1)
 GROUP = np.repeat(np.arange(24), np.tile([5, 3, 4], 8))
-KNOBS = params.read(ROOT / "systems" / "params.yaml", System, system="grades")
+PARAMS = params.read(ROOT / "systems" / "params.yaml", System, system="grades")
 TEXTS = {"vocabulary": tuple("abcdefghi"), "classes": ("no", "yes")}
 FEW = {
     "max_epochs": 3,
@@ -38,19 +38,19 @@ FEW = {
 }
 
 
-def windows(folder, *, words=False, **knobs) -> Windows:
+def windows(folder, *, words=False, **params) -> Windows:
     random = rng(0)
     signal = random.integers(0, 9, len(GROUP)) if words else random.normal(size=len(GROUP)).round(2)
     target, meta = (GROUP % 2, TEXTS) if words else (signal + 3, {})
     series = write_series(folder, signal, target, group=GROUP, target_columns=(None,) if words else (0,), **meta)
     usual = {"split": "groups", "one_window_per_group": True, "seq_len": 5, "batch_size": 4, "fractions": (0.5, 0.25)}
-    return cut(folder, series, **usual | knobs)
+    return cut(folder, series, **usual | params)
 
 
 def trainer(data, *, seed=0, model=(), **train) -> Trainer:
-    chosen = replace(KNOBS.model, **{"hidden_size": 4, "readout": "all_steps", "dropout": 0.0} | dict(model))
+    chosen = replace(PARAMS.model, **{"hidden_size": 4, "readout": "all_steps", "dropout": 0.0} | dict(model))
     network = forecaster.build(forecaster_config(chosen, data), fit_scalers(data), seed=seed)
-    return Trainer(network, data, replace(KNOBS.train, **FEW | train), seed=seed)
+    return Trainer(network, data, replace(PARAMS.train, **FEW | train), seed=seed)
 
 
 def test_the_loss_of_a_padded_sequence_is_the_sum_over_its_own_steps(tmp_path):
@@ -120,8 +120,8 @@ def test_weight_decay_is_that_of_torch():
 @pytest.mark.parametrize("readout", ["all_steps", "last"])
 def test_a_killed_run_with_dropout_ends_with_the_same_bits(tmp_path, readout):
     data = windows(tmp_path)
-    knobs = {"max_epochs": 5, "weight_decay": 0.1, "model": {"dropout": 0.5, "readout": readout}}
-    undisturbed, killed, resumed = (trainer(data, **knobs) for _ in range(3))
+    params = {"max_epochs": 5, "weight_decay": 0.1, "model": {"dropout": 0.5, "readout": readout}}
+    undisturbed, killed, resumed = (trainer(data, **params) for _ in range(3))
     train(undisturbed)
 
     def after_epoch(row):
@@ -139,7 +139,7 @@ def test_a_killed_run_with_dropout_ends_with_the_same_bits(tmp_path, readout):
 
 
 EPOCHS = 6
-STANZA = f"""
+SECTION = f"""
   folded:
     raw: none
     seq_len: 5
@@ -154,16 +154,16 @@ STANZA = f"""
 def test_a_killed_training_of_splits_and_members_ends_in_the_same_bytes(tmp_path):
     """Killed in the second network of four: the first is not trained again, and all files are the same."""
     text = (ROOT / "systems" / "params.yaml").read_text(encoding="utf-8")
-    (tmp_path / "p.yaml").write_text(text + STANZA)
+    (tmp_path / "p.yaml").write_text(text + SECTION)
     for folder in ("stages", "recurrent"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     windows(tmp_path, split="folds", folds=2, repeats=1)
     words = ("windows", "model/f.safetensors", "history.csv", "--params", "p.yaml", "--system", "folded")
 
-    def train(**knobs):
+    def train(**params):
         for path in [*tmp_path.glob("model/*"), *tmp_path.glob("history.csv")]:  # as DVC does
             path.unlink()
-        code, out, err = finish(start("train", words, cwd=tmp_path, without=("DVC_ROOT",), **knobs))
+        code, out, err = finish(start("train", words, cwd=tmp_path, without=("DVC_ROOT",), **params))
         made = [*tmp_path.glob("model/*"), *tmp_path.glob("history.csv")]
         return code, out, err, {path.name: path.read_bytes() for path in made}
 

@@ -22,7 +22,7 @@ from recurrent.window.meta import PARTS
 
 FIVE = {"samples_per_step": 5, "statistics": ("std",)}
 WHOLE = {"one_window_per_group": True, "horizon": 0, "seq_len": 6}
-KNOBS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
+PARAMS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
 GROUPED = ("noisy_sine", "grades", "imdb")
 SHUFFLED = ("groups", "folds")  # splits that put the groups into another order
 CASES = [
@@ -30,7 +30,8 @@ CASES = [
         ("recorded fault", split, {"samples_per_step": 5, "statistics": ("std",)})
         for split in ("failures", "contiguous")
     ),
-    *((name, "contiguous", knobs) for name in SMALL for knobs in ({}, {"predict_change": True}) if name not in GROUPED),
+    *((name, "contiguous", {}) for name in SMALL if name not in GROUPED),
+    *((name, "contiguous", {"predict_change": True}) for name in SMALL if name not in GROUPED),
     *((name, "contiguous", WHOLE) for name in GROUPED),
     *((name, split, WHOLE) for name in GROUPED for split in SHUFFLED),
     ("noisy_sine", "each_group", {"relative_to_first": True}),
@@ -38,7 +39,7 @@ CASES = [
     ("imdb", "given", WHOLE),
 ]
 case = pytest.mark.parametrize(
-    ("name", "split", "knobs"), CASES, ids=lambda value: "+".join(value) if isinstance(value, dict) else value
+    ("name", "split", "params"), CASES, ids=lambda value: "+".join(value) if isinstance(value, dict) else value
 )
 
 
@@ -57,11 +58,11 @@ def recordings(tmp_path_factory):
     return found | {name: read_source(name, tmp_path_factory.mktemp(name)) for name in SMALL}
 
 
-def windows_of(folder, recording, split, knobs):
+def windows_of(folder, recording, split, params):
     folder.mkdir(exist_ok=True)
     recording.write(folder / "series")
     more = {"folds": 3, "repeats": 2} if split == "folds" else {}
-    return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **KNOBS | more | knobs).splits
+    return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **PARAMS | more | params).splits
 
 
 def rows_of(one, part, recording) -> list[int]:
@@ -96,12 +97,12 @@ def test_every_source_and_every_kind_of_split_is_here():
 
 
 @case
-def test_the_test_part_changes_nothing_in_training(tmp_path, recordings, name, split, knobs):
+def test_the_test_part_changes_nothing_in_training(tmp_path, recordings, name, split, params):
     recording = recordings[name]
-    before = windows_of(tmp_path / "before", recording, split, knobs)
+    before = windows_of(tmp_path / "before", recording, split, params)
     for number, one in enumerate(before):
         changed = other_values(recording, rows_of(one, "test", recording))
-        other = windows_of(tmp_path / "after", changed, split, knobs)[number]
+        other = windows_of(tmp_path / "after", changed, split, params)[number]
         assert (other.labels("test") != one.labels("test")).all()
         assert read_by_training(other) == read_by_training(one)
         assert fit_scalers(other) == fit_scalers(one)
@@ -109,24 +110,24 @@ def test_the_test_part_changes_nothing_in_training(tmp_path, recordings, name, s
 
 
 @case
-def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, knobs):
+def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, params):
     recording = recordings[name]
-    for number, one in enumerate(windows_of(tmp_path / "before", recording, split, knobs)):
+    for number, one in enumerate(windows_of(tmp_path / "before", recording, split, params)):
         for part in PARTS:
             changed = other_values(recording, rows_of(one, part, recording))
-            signal, target = fit_scalers(windows_of(tmp_path / "after", changed, split, knobs)[number])
+            signal, target = fit_scalers(windows_of(tmp_path / "after", changed, split, params)[number])
             same = [fit_scalers(one)[0] == signal, fit_scalers(one)[1] == target]
             learnt = not recording.meta.vocabulary and part == "train"  # words and classes are not scaled
             assert same == [not learnt] * 2
 
 
-@pytest.mark.parametrize(("name", "split", "knobs"), [case for case in CASES if case[1] not in SHUFFLED])
-def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, knobs):
+@pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] not in SHUFFLED])
+def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, params):
     recording = recordings[name]
     row = len(recording.signal) * 3 // 5
     later = np.arange(row, len(recording.signal))
-    before = windows_of(tmp_path / "before", recording, split, knobs)
-    after = windows_of(tmp_path / "after", other_values(recording, later), split, knobs)
+    before = windows_of(tmp_path / "before", recording, split, params)
+    after = windows_of(tmp_path / "after", other_values(recording, later), split, params)
     unchanged = 0
     for old, new in zip(before, after, strict=True):
         for part in PARTS:
@@ -137,18 +138,18 @@ def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, 
             known = (last + 1 + old.meta.horizon) * old.meta.samples_per_step <= row
             assert a.labels[known].tobytes() == b.labels[known].tobytes()
             unchanged += int(past.sum())
-            if "relative_to_first" not in knobs:
+            if "relative_to_first" not in params:
                 assert (a.signal[~past] != b.signal[~past]).any(axis=(1, 2)).all()
     assert unchanged > 0
 
 
-@pytest.mark.parametrize(("name", "split", "knobs"), [case for case in CASES if case[1] in SHUFFLED])
-def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, split, knobs):
+@pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] in SHUFFLED])
+def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, split, params):
     recording = recordings[name]
     number = int(recording.group[-1])
     own = np.flatnonzero(recording.group == number)
-    before = windows_of(tmp_path / "before", recording, split, knobs)
-    after = windows_of(tmp_path / "after", other_values(recording, own), split, knobs)
+    before = windows_of(tmp_path / "before", recording, split, params)
+    after = windows_of(tmp_path / "after", other_values(recording, own), split, params)
     for old, new in zip(before, after, strict=True):
         changed = []
         for part in PARTS:
@@ -160,8 +161,8 @@ def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, 
         assert changed == [number]
 
 
-@pytest.mark.parametrize(("name", "split", "knobs"), [case for case in CASES if case[1] in (*SHUFFLED, "given")])
-def test_no_group_in_two_parts(tmp_path, recordings, name, split, knobs):
-    for one in windows_of(tmp_path / "w", recordings[name], split, knobs):
+@pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] in (*SHUFFLED, "given")])
+def test_no_group_in_two_parts(tmp_path, recordings, name, split, params):
+    for one in windows_of(tmp_path / "w", recordings[name], split, params):
         groups = [set(one.steps.group[p.begin : p.end].tolist()) for p in one.parts.values()]
         assert sum(map(len, groups)) == len(set.union(*groups)) == len(set(recordings[name].group.tolist()))

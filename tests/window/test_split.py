@@ -15,14 +15,14 @@ LENGTHS = (4, 2, 5, 3, 4, 6, 4, 5, 3, 4)  # rows of ten groups
 GROUP = np.repeat(np.arange(10), LENGTHS)
 
 
-def everything(windows, part, **knobs):
-    return windows.gather(part, np.arange(windows.parts[part].windows), **knobs)
+def everything(windows, part, **params):
+    return windows.gather(part, np.arange(windows.parts[part].windows), **params)
 
 
-def grouped(folder, *, split="groups", group=GROUP, fractions=(0.5, 0.2), **knobs):
+def grouped(folder, *, split="groups", group=GROUP, fractions=(0.5, 0.2), **params):
     """Windows whose signal is the row that it stood in, whose label is 100 more."""
     rows = np.arange(len(group))
-    return cut(folder, write_series(folder, rows, rows + 100, group=group), split=split, fractions=fractions, **knobs)
+    return cut(folder, write_series(folder, rows, rows + 100, group=group), split=split, fractions=fractions, **params)
 
 
 def members(windows, part) -> list:
@@ -103,8 +103,8 @@ def test_the_test_groups_are_those_of_scikit_learn(tmp_path, seed, share):
 @settings(max_examples=25)
 @given(folds=st.integers(2, 10), repeats=st.integers(1, 3), seed=st.integers(0, 5))
 def test_each_group_judges_once_a_repeat_and_never_stands_in_two_parts(tmp_path_factory, folds, repeats, seed):
-    knobs = {"split": "folds", "folds": folds, "repeats": repeats, "seed": seed}
-    windows = grouped(tmp_path_factory.mktemp("w"), seq_len=2, batch_size=1, **knobs)
+    params = {"split": "folds", "folds": folds, "repeats": repeats, "seed": seed}
+    windows = grouped(tmp_path_factory.mktemp("w"), seq_len=2, batch_size=1, **params)
     judges = []
     assert len(windows.splits) == folds * repeats
     for one in windows.splits:
@@ -137,7 +137,7 @@ def test_given_parts_are_taken_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("meta", "knobs", "message"),
+    ("meta", "params", "message"),
     [
         ({}, {"split": "given"}, "window.split is given, but the data set fixes no parts"),
         ({}, {"split": "groups"}, "window.split is groups, but the rows have no groups"),
@@ -158,10 +158,10 @@ def test_given_parts_are_taken_as_they_are(tmp_path):
         ),
     ],
 )
-def test_a_series_that_cannot_be_cut_so_is_refused(tmp_path, meta, knobs, message):
+def test_a_series_that_cannot_be_cut_so_is_refused(tmp_path, meta, params, message):
     series = write_series(tmp_path, np.arange(len(meta.get("group", GROUP))), **meta)
     with pytest.raises(ValueError, match=message):
-        cut(tmp_path, series, **{"seq_len": 1, "fractions": (0.3, 0.3)} | knobs)
+        cut(tmp_path, series, **{"seq_len": 1, "fractions": (0.3, 0.3)} | params)
     assert not (tmp_path / "windows").exists()
 
 
@@ -172,11 +172,11 @@ def test_group_spans_are_the_rows_of_each_group():
 VIEWS = [{"relative_to_first": True}, {"predict_change": True}, {"relative_to_first": True, "predict_change": True}]
 
 
-def walk(folder, **knobs):
+def walk(folder, **params):
     """Two columns that are read, the second of them learnt, and a third quantity that is the first of the targets."""
     signal = rng(0).uniform(1, 9, (60, 2)).round(2)
     series = write_series(folder, signal, signal[:, [1, 0]], target_columns=(1, 0), target_names=("t", "u"))
-    return signal, cut(folder, series, horizon=2, **knobs)
+    return signal, cut(folder, series, horizon=2, **params)
 
 
 @pytest.mark.parametrize("all_steps", [True, False])
@@ -208,8 +208,8 @@ def test_views_by_hand_and_undone(tmp_path, view, all_steps):
 def test_views_of_padded_windows_are_undone_at_their_ends(tmp_path):
     rows = np.arange(len(GROUP)) + 1.0
     series = write_series(tmp_path, rows, rows**2, group=GROUP, target_columns=(0,))
-    knobs = {"one_window_per_group": True, "relative_to_first": True, "predict_change": True, "seq_len": 9}
-    windows = cut(tmp_path, series, split="groups", fractions=(0.5, 0.2), **knobs)
+    params = {"one_window_per_group": True, "relative_to_first": True, "predict_change": True, "seq_len": 9}
+    windows = cut(tmp_path, series, split="groups", fractions=(0.5, 0.2), **params)
     for name in PARTS:
         for all_steps in (True, False):
             end = everything(windows, name, all_steps=all_steps).final_step()

@@ -24,8 +24,8 @@ from recurrent.window.windows import Windows
 FAILURES, ROWS = (4, 11, 18, 25), 31
 
 
-def cut(folder, signal, *, target=None, failures=(), **knobs) -> Windows:
-    return cut_series(folder, write_series(folder, signal, target, failures=tuple(failures)), **knobs)
+def cut(folder, signal, *, target=None, failures=(), **params) -> Windows:
+    return cut_series(folder, write_series(folder, signal, target, failures=tuple(failures)), **params)
 
 
 def part_of(begin, end, *sizes) -> Part:
@@ -187,24 +187,24 @@ def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
     *failures, rows = np.cumsum(lengths).tolist()
     folder = tmp_path_factory.mktemp("w")
     draw = {"seq_len": (1, 12), "samples_per_step": (1, 9), "stride": (1, 3), "batch_size": (1, 20)}
-    knobs = {name: data.draw(st.integers(*bounds), label=name) for name, bounds in draw.items()}
-    knobs |= {"failures": failures, "split": split, "statistics": ("mean",)}
+    params = {name: data.draw(st.integers(*bounds), label=name) for name, bounds in draw.items()}
+    params |= {"failures": failures, "split": split, "statistics": ("mean",)}
     for _ in range(3):
         try:
-            cut(folder, np.arange(rows), **knobs)
+            cut(folder, np.arange(rows), **params)
         except ValueError as error:
             ways = [(name, int(number)) for name, number in re.findall(r"(\w+) (?:up to )?(\d+)(?= or|$)", str(error))]
             if str(error).endswith("try: a longer recording"):  # then nothing else may
-                for samples in range(1, knobs["samples_per_step"]):
+                for samples in range(1, params["samples_per_step"]):
                     with pytest.raises(ValueError, match="too few"):
-                        cut(folder, np.arange(rows), **knobs | {"samples_per_step": samples})
+                        cut(folder, np.arange(rows), **params | {"samples_per_step": samples})
                 return
             name, number = data.draw(st.sampled_from(ways), label="way")
-            assert 1 <= number < knobs[name]
-            knobs[name] = number
+            assert 1 <= number < params[name]
+            params[name] = number
         else:
             return
-    pytest.fail(f"three suggestions did not do: {knobs}")  # one for the parts, one for the batch, none left
+    pytest.fail(f"three suggestions did not do: {params}")  # one for the parts, one for the batch, none left
 
 
 def test_refusals_name_the_part_and_numbers(tmp_path):
@@ -218,11 +218,11 @@ def test_refusals_name_the_part_and_numbers(tmp_path):
 @pytest.mark.parametrize("changed", [0, 8, 17, 18, 30, 41])
 def test_a_sample_changes_the_windows_that_hold_it_and_no_earlier_one(tmp_path, changed):
     signal = rng(0).normal(size=42)
-    knobs = {"samples_per_step": 2, "statistics": ("mean", "std"), "failures": (20, 30), "split": "failures"}
+    params = {"samples_per_step": 2, "statistics": ("mean", "std"), "failures": (20, 30), "split": "failures"}
     (tmp_path / "other").mkdir()
-    before = cut(tmp_path, signal, **knobs)
+    before = cut(tmp_path, signal, **params)
     signal[changed] += 1
-    after = cut(tmp_path / "other", signal, **knobs)
+    after = cut(tmp_path / "other", signal, **params)
     for name in PARTS:
         last = before.last_steps(name)
         old, new = (w.gather(name, np.arange(len(last))).signal for w in (before, after))
@@ -231,7 +231,7 @@ def test_a_sample_changes_the_windows_that_hold_it_and_no_earlier_one(tmp_path, 
 
 
 def test_memory_stays_flat(tmp_path):
-    def peak(rows, **knobs):
+    def peak(rows, **params):
         with SeriesWriter(tmp_path / "series") as writer:
             for first in range(0, rows, 1 << 20):
                 values = np.arange(first, min(first + (1 << 20), rows), dtype=np.int64)[:, None]
@@ -240,14 +240,14 @@ def test_memory_stays_flat(tmp_path):
             writer.finish(SeriesMeta(("x",), ("t",), (None,), Units("V", "s"), (), False, source))
         series = Series.open(tmp_path / "series", SeriesMeta)
         tracemalloc.start()
-        cut_series(tmp_path, series, **knobs)
+        cut_series(tmp_path, series, **params)
         try:
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
-    for knobs in ({"samples_per_step": 100, "statistics": ("mean", "log_std")}, {}):
-        assert peak(8_000_000, **knobs) < peak(2_200_000, **knobs) + 5e6
+    for params in ({"samples_per_step": 100, "statistics": ("mean", "log_std")}, {}):
+        assert peak(8_000_000, **params) < peak(2_200_000, **params) + 5e6
 
 
 def test_open_says_where_there_are_no_windows(tmp_path):

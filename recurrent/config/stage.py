@@ -1,0 +1,85 @@
+"""What every stage starts with: the command line and the params file -> a call of its main.
+
+A stage is run as ``python -m stages.NAME PATH ...`` from the top folder of the project. Its
+``main(params, path, ...)`` says what it needs; `run` reads params.yaml strictly, turns the command
+line into paths, and turns errors of the user's input into one line and exit status 1.
+
+A shell reads the command line, so it holds nothing that a user may set: paths of the user's are in the params
+file, and the name of a system comes from DVC in the variable DVC_STAGE.
+"""
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, get_type_hints
+
+from recurrent.config.reader import read
+from recurrent.config.schema import Settings, System
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run one stage: `main` takes its params (a frozen dataclass) and then one path per argument."""
+    module = sys.modules[main.__module__]
+    hints = get_type_hints(main)
+    schema = hints.pop("params")
+    hints.pop("return")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stages.{Path(str(module.__file__)).stem}", description=module.__doc__
+    )
+    for name in hints:
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    parser.add_argument("--project", type=Path, help="a folder of several systems, to which all paths are relative")
+    parser.add_argument("--system", help="the one to run, which {system} in a path stands for; default: DVC's")
+    arguments = vars(parser.parse_args())
+    signal.signal(signal.SIGTERM, _stop)  # so that `with` blocks clean up
+    try:
+        _require_own_workspace(Path(str(module.__file__)))
+        file, project, system = (arguments.pop(name) for name in ("params", "project", "system"))
+        if project:
+            system = system or _system_of_dvc(Path(str(module.__file__)).stem)
+            os.chdir(project)
+        settings = read(file, System, system=system) if system else read(file, Settings)
+        paths = {name: Path(str(path).replace("{system}", system or "{system}")) for name, path in arguments.items()}
+        main(pick(settings, schema), **paths)
+    except (ValueError, OSError) as error:
+        if "TRACEBACK" in os.environ:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def pick(settings: Settings | System, schema: type) -> Any:
+    """Return for a stage the keys its dataclass names, and no others."""
+    return schema(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(schema)})
+
+
+def _system_of_dvc(stage: str) -> str:
+    """Return NAME where DVC runs the stage plot@NAME."""
+    name = os.environ.get("DVC_STAGE", "").partition(f"{stage}@")[2]
+    if not name:
+        raise ValueError(f"which system? Run dvc repro {stage}@NAME, or give --system NAME")
+    return name
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _require_own_workspace(script: Path) -> None:
+    """Refuse to run another checkout's code: an experiment in a temporary copy must run the copy's."""
+    here = Path.cwd()
+    # systems/ is a project of DVC's, too, without code of its own
+    own = (folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir() and (folder / "stages").is_dir())
+    workspace = next(own, here)
+    if not script.resolve().is_relative_to(workspace.resolve()):
+        raise ValueError(f"{script} lies outside the workspace {workspace}: start it with python -m stages.NAME there")
