@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from recurrent import compiled_c, numerics
-from recurrent.cells.kernels import c_layer, c_library
+from recurrent.cells.kernels import c_layer, c_library, threads
 
 SHAPES = [(14, 35, 2, 5, 2), (3, 40, 1, 32, 1), (13, 3, 3, 17, 1), (25, 33, 1, 40, 3)]  # B, T, D, H, A
 WEIGHTS = ("start", "w_in", "b_in", "w", "b", "head", "head_bias")
@@ -35,7 +35,8 @@ def run(arrays):
     """States, answers and all gradients of a layer by the compiled kernel."""
     *given, d_answers = [torch.from_numpy(array) for array in arrays]
     given = [tensor.requires_grad_(i > 0) for i, tensor in enumerate(given)]
-    states, answers = c_layer.Layer.apply(*given)
+    x, start, *weights = given
+    states, _, answers = c_layer.Layer.apply("manual", x, start, None, *weights)
     answers.backward(d_answers)
     return [states.detach().numpy(), answers.detach().numpy(), *(tensor.grad.numpy() for tensor in given[1:])]
 
@@ -45,10 +46,9 @@ def digest(results):
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads()
+def one_thread():
     yield
-    torch.set_num_threads(before)
+    threads.use(1)
 
 
 @pytest.fixture
@@ -61,12 +61,14 @@ def built(request, monkeypatch, tmp_path):
     monkeypatch.setenv("RECURRENT_MARCH", cpu)
     monkeypatch.setenv("CC", cc)
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
     try:
         c_library.library()
     except compiled_c.Unavailable as reason:
         pytest.skip(f"no {cc} for {cpu}: {reason}")
     yield
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
 
 
 def require_kernel():
@@ -91,8 +93,8 @@ def test_the_kernel_sums_in_the_order_that_is_written_down(shape):
 @pytest.mark.parametrize("built", [(cpu, cc) for cpu in CPUS for cc in ("gcc", "clang")], indirect=True, ids="-".join)
 def test_every_build_of_the_kernel_gives_the_same_bits(built):
     found = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
+    for count in (1, 2, 3):
+        threads.use(count)
         found.append([digest(run(layer(*shape))) for shape in (*SHAPES, (70, 100, 1, 64, 1))])
     expected = ["740ac71099ff5ab2", "d5488cbdb548fbf3", "2fc727a74b5a0264", "d5b537a4eae518ad", "c802ff0c92185ea0"]
     assert found == [expected] * 3

@@ -12,7 +12,7 @@ from machine import CAN_COMPILE, needs_compiler
 from torch.autograd import gradcheck
 
 from recurrent import compiled_c
-from recurrent.cells.kernels import buffers, c_layer, dispatch, numpy_layer
+from recurrent.cells.kernels import buffers, c_layer, c_library, dispatch, numpy_layer, threads
 from recurrent.cells.manual import Cell
 from recurrent.network.forecaster import new_cell, outputs
 
@@ -115,8 +115,8 @@ def test_gradients_share_no_memory(backend):
 @needs_compiler
 def test_threads_and_repetition_change_no_bit():
     model, runs = cell("c", 3, 33, 2), []
-    for threads in (1, 2, 2, 3, 1):
-        torch.set_num_threads(threads)
+    for count in (1, 2, 2, 3, 1):
+        threads.use(count)
         runs.append([tensor.detach().numpy().tobytes() for tensor in outcome(model, 64, 20)])
     assert all(run == runs[0] for run in runs)
 
@@ -180,9 +180,11 @@ def fresh(monkeypatch):
     monkeypatch.delenv("RECURRENT_MARCH", raising=False)
     dispatch._say.cache_clear()
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
     yield
     dispatch._say.cache_clear()
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
 
 
 @pytest.mark.parametrize("backend", ["auto", "c"])
@@ -238,6 +240,7 @@ def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path,
     (built,) = folder.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
     if harm == "link":
         built.rename(tmp_path / "other.so")
         built.symlink_to(tmp_path / "other.so")
