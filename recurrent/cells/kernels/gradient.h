@@ -1,6 +1,6 @@
 /* The gradients of recurrence.c's layer. A share of the sequences at a time, and of its steps a chunk at a time from the
    end on: first what the recurrence hands back, d_z, then the products of it with states and features. */
-enum { PARTS = GATES + APART, SHARE = 12, CHUNK = 32, AHEAD = 8 };
+enum { PARTS = GATES + APART, SHARE = 12, CHUNK = 32, AHEAD = 2 };
 
 /* Sequences whose share of the weights' gradient is summed apart. */
 long sequences_of_a_share(void) { return SHARE; }
@@ -43,11 +43,6 @@ ALWAYS void backward_rows(const int rows, long b, long first, long begin, long e
     out d_zs = g->d_z + (b - first) * line, carry = g->carried + (b - first) * Hp;
     for (long t = end - 1; t >= begin; t--) {
         out d_z = d_zs + (t - begin) * step;
-        for (int r = 0; r < rows && t >= AHEAD; r++) {
-            const long ahead = (b + r) * T + t - AHEAD;
-            for (long i = 0; i < H; i += 16) __builtin_prefetch(g->states + ahead * H + i);
-            for (long i = 0; i < KEPT * H; i += 16) __builtin_prefetch(g->kept + ahead * KEPT * H + i);
-        }
         for (long n = 0; n < Hp; n += PANEL) {
             vec sum[32] = {{0}};
             if (t < T - 1) through(rows, sum, d_z + step, Hp, g->w + n * GATES * H, H, 0);
@@ -62,6 +57,8 @@ ALWAYS void backward_rows(const int rows, long b, long first, long begin, long e
                 }
                 UNROLL for (int v = 0; v < WIDE; v++) {
                     const long i = n + v * LANES, left = H - i;
+                    __builtin_prefetch(g->states + (at - AHEAD) * H + i);
+                    UNROLL for (int q = 0; q < KEPT; q++) __builtin_prefetch(g->kept + ((at - AHEAD) * KEPT + q) * H + i);
                     vec d_h = sum[r * WIDE + v], carried = {0}, was = {0}, memory_was = {0}, kept[KEPT + 1], d[PARTS];
                     if (g->d_states) d_h += load_first(g->d_states + at * H + i, left);
                     if (DIRECT || MEMORY) carried = load(carry + r * Hp + i);
