@@ -33,13 +33,17 @@ SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c and gradient.h
 @cache
 def library(cell: str = "manual", hidden: int = 0) -> ctypes.CDLL:
     """Give recurrence.c compiled for a cell and a hidden size, or for any size; or raise compiled_c.Unavailable."""
-    flags = ["-O2", f'-DCELL="{cell}.h"']  # -O3 takes twice as long and is no faster: what matters is unrolled by hand
     if hidden:
         try:
-            return compiled_c.load(SOURCE, *flags, f"-DHIDDEN={hidden}", **SIGNATURES)
+            return compiled_c.load(SOURCE, *flags(cell), f"-DHIDDEN={hidden}", **SIGNATURES)
         except compiled_c.Unavailable:  # such as without a compiler, where one was there before
             pass
-    return compiled_c.load(SOURCE, *flags, **SIGNATURES)
+    return compiled_c.load(SOURCE, *flags(cell), **SIGNATURES)
+
+
+def flags(cell: str) -> tuple[str, ...]:
+    """Give the compiler's flags; -O3 takes twice as long and is no faster, as what matters is unrolled by hand."""
+    return "-O2", f'-DCELL="{cell}.h"'
 
 
 def forward(cell: str, shape: Sequence[int], hidden: int, answers: int, addresses: Sequence[int | None]) -> None:
