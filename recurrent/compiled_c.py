@@ -31,12 +31,13 @@ class Unavailable(Exception):
 
 
 @cache
-def load(source: Path, **signatures: tuple[type, ...]) -> ctypes.CDLL:
+def load(source: Path, *flags: str, **signatures: tuple[type, ...]) -> ctypes.CDLL:
     """Compile where that has not been done, and load; its functions let other threads run.
 
     Parameters
     ----------
-    source : a C file without includes of its own
+    source : a C file; what it includes of ours are .h files of its folder
+    flags : for the compiler, after FLAGS, such as constants of the compilation
     signatures : the functions and the types of their arguments; each gives a long
 
     Raises
@@ -45,7 +46,7 @@ def load(source: Path, **signatures: tuple[type, ...]) -> ctypes.CDLL:
         Without a compiler, where it fails, or where others can write to the cache.
     """
     try:
-        command = compile_command()
+        command = [*compile_command(), *flags]
         path = _cache_folder() / f"{source.stem}-{_key(source, command)}.so"
         if not path.exists():
             _compile(command, source, path)
@@ -87,7 +88,8 @@ def _key(source: Path, command: list[str]) -> str:
     compiler = Path(command[0]).resolve()
     about = compiler.stat()
     built_by = [str(compiler), about.st_size, about.st_mtime_ns, command]
-    return hashlib.sha256(source.read_bytes() + repr((built_by, cpu)).encode()).hexdigest()[:20]
+    code = b"".join(path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
+    return hashlib.sha256(code + repr((built_by, cpu)).encode()).hexdigest()[:20]
 
 
 def _cache_folder() -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from recurrent.cells.kernels import threads
 from recurrent.config import schema
 from recurrent.config.stage import run
 from recurrent.network.model_file import model_path
@@ -41,7 +42,6 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
 
     Where there are several splits or members, the first is there, and the others beside `model`.
     """
-    torch.set_num_threads(params.train.threads)
     splits = Windows.open(windows).splits
     runs = list(product(range(len(splits)), range(params.train.members)))
     summaries, checkpoints = [], []
@@ -63,8 +63,10 @@ def _train(
     """Train one network, or resume its training; return how it ended, and its checkpoint."""
     seed = params.seed + 1009 * split + 100003 * member
     network = new_forecaster(params.model, data, seed=seed, backend=params.train.backend)
+    threads.use(params.train.threads)
+    torch.set_num_threads(1 if network.backend == "c" else params.train.threads)  # pools disturb each other
     if split == member == 0 and network.backend != "c":
-        print(f"backend {network.backend}: last bits depend on this CPU; with the manual cell's backend c they do not")
+        print(f"backend {network.backend}: last bits depend on this CPU; with backend c they do not")
     trainer = Trainer(network, data, params.train, seed=seed)
     saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, [split, member], network.backend))
     if state := saved.load():
@@ -89,7 +91,7 @@ def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) ->
     parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}
     code = {Path(module.__file__) for module in ours.values() if module.__file__}
-    code |= {source for path in code for source in path.parent.glob("*.c")}
+    code |= {source for path in code for source in path.parent.glob("*.[ch]")}
     return checkpoint.fingerprint(parameters=parameters, code=code)
 
 

@@ -85,7 +85,10 @@ def test_another_source_command_compiler_or_cpu_is_another_file(tmp_path, source
         names.append(compiled_c._key(source, [str(built_by)]))
     source.write_text(source.read_text() + "\n")
     names.append(compiled_c._key(source, [str(built_by)]))
-    assert len(set(names)) == len(names) == 6
+    (tmp_path / "part.h").write_text("")
+    (tmp_path / "part.h").write_text("/* of the code, too */")
+    names.append(compiled_c._key(source, [str(built_by)]))
+    assert len(set(names)) == len(names) == 7
 
 
 def test_cc_and_march_are_the_persons_choice(tmp_path, monkeypatch):
@@ -103,6 +106,15 @@ def test_cc_and_march_are_the_persons_choice(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", "icc")
     with pytest.raises(compiled_c.Unavailable, match=r"^no compiler \(CC=icc\) on the path$"):
         compiled_c.compile_command()
+
+
+@needs_compiler
+def test_constants_of_the_compilation_have_a_file_each(tmp_path, source, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source.write_text("long twice(long x) { return FACTOR * x; }\n")
+    by = [compiled_c.load(source, f"-DFACTOR={factor}", twice=(ctypes.c_long,)) for factor in (2, 3)]
+    assert [library.twice(21) for library in by] == [42, 63]
+    assert len([*(tmp_path / "cache" / "recurrent").iterdir()]) == 2
 
 
 @needs_compiler
@@ -137,14 +149,18 @@ def compilers():
 
 @pytest.mark.parametrize("march", OTHER_CPUS)
 @pytest.mark.parametrize("name", compilers())
-@pytest.mark.parametrize("source", [number_parser.SOURCE, c_library.SOURCE], ids=lambda path: path.name)
-def test_it_compiles_for_other_cpus(tmp_path, monkeypatch, source, name, march):
+@pytest.mark.parametrize(
+    "source, flags",
+    [(number_parser.SOURCE, ()), *((c_library.SOURCE, c_library.flags(cell)) for cell in c_library.GATES)],
+    ids=lambda given: "".join(given[-1:]) if isinstance(given, tuple) else given.name,
+)
+def test_it_compiles_for_other_cpus(tmp_path, monkeypatch, source, flags, name, march):
     """Built, not run: sapphirerapids computes in half precision, where FLT_EVAL_METHOD is 16."""
     if name == "none":
         pytest.skip("neither gcc nor clang on the path")
     monkeypatch.setenv("CC", name)
     monkeypatch.setenv("RECURRENT_MARCH", march)
-    command = compiled_c.compile_command()
+    command = [*compiled_c.compile_command(), *flags]
     (tmp_path / "empty.c").write_text("")
     known = subprocess.run([*command, "-c", "-o", tmp_path / "empty.o", tmp_path / "empty.c"], capture_output=True)
     if known.returncode:

@@ -186,7 +186,7 @@ def test_every_parameter_has_an_effect(home, key, request):
             remake(stage, {key: OTHER[key]})
         return
     order = list(DVC)
-    for earlier in order[min(order.index(reader(other)) for other in [key, *beside]) : order.index(stage)]:
+    for earlier in order[min(order.index(first_reader(other)) for other in [key, *beside]) : order.index(stage)]:
         remake(earlier, beside)
     assert remake(stage, beside) != remake(stage, beside | {key: OTHER[key]})
 

@@ -137,7 +137,7 @@ def new_cell(name: str, *, input_size: int, hidden_size: int, num_layers: int, b
     """
     cell: nn.Module = import_module(f"recurrent.cells.{name}").Cell(input_size, hidden_size, num_layers)
     if hasattr(cell, "backend"):
-        cell.backend = dispatch.choose(backend)  # type: ignore[assignment]
+        cell.backend = dispatch.choose(backend, name, hidden_size)  # type: ignore[assignment]
     return cell
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurrent import compiled_c
 from recurrent.cells.kernels import c_library
+from recurrent.cells.kernels import threads as share
 from recurrent.cells.kernels.c_library import Floats
 from recurrent.network.model_file import ModelFile
 from recurrent.storage.npy import Array
@@ -20,8 +21,9 @@ Predictor = Callable[[Array, Array | None], Array]  # signal (B, T, D), lengths 
 def read_predictor(path: Path, *, backend: str, threads: int) -> Predictor:
     """Return a saved forecaster as a function, all in their own units; ValueError where the file is none."""
     saved = ModelFile.read(path)
-    if backend in ("auto", "c") and _is_plain(saved) and _compiles():
-        return _compiled(path, saved, threads)
+    share.use(threads)
+    if backend in ("auto", "c") and _is_plain(saved) and _compiles(saved):
+        return _compiled(path, saved)
     import torch
 
     from recurrent.network.forecaster import Forecaster
@@ -31,20 +33,21 @@ def read_predictor(path: Path, *, backend: str, threads: int) -> Predictor:
 
 
 def _is_plain(saved: ModelFile) -> bool:
-    """Whether it is nothing but layers of the manual cell and a head that is applied to all steps."""
+    """Whether it is nothing but layers of a hand-made cell and a head that is applied to all steps."""
     config = saved.config
-    return (config.cell, config.input, config.readout, config.classes) == ("manual", "values", "all_steps", 0)
+    is_plain = (config.input, config.readout, config.classes) == ("values", "all_steps", 0)
+    return is_plain and config.cell in c_library.GATES
 
 
-def _compiles() -> bool:
+def _compiles(saved: ModelFile) -> bool:
     try:
-        c_library.library()
+        c_library.library(saved.config.cell, saved.config.hidden_size)
     except compiled_c.Unavailable:
         return False
     return True
 
 
-def _compiled(path: Path, saved: ModelFile, threads: int) -> Predictor:
+def _compiled(path: Path, saved: ModelFile) -> Predictor:
     """What Forecaster.predict does, to the bit where it uses the same library."""
     config = saved.config
 
@@ -55,21 +58,18 @@ def _compiled(path: Path, saved: ModelFile, threads: int) -> Predictor:
         return found
 
     width, hidden, layers = config.input_size, config.hidden_size, []
+    rows = c_library.GATES[config.cell] * hidden
     for layer in range(config.num_layers):
-        ours = [f"cell.{name}_to_hidden.{layer}." for name in ("input", "hidden")]
-        w_in, w = weight(ours[0] + "weight", hidden, width), weight(ours[1] + "weight", hidden, hidden)
-        bias = weight(ours[0] + "bias", hidden) + weight(ours[1] + "bias", hidden)
-        layers.append((w_in, w, bias))
+        ours, ours_too = (f"cell.{name}_to_hidden.{layer}." for name in ("input", "hidden"))
+        from_input = weight(ours + "weight", rows, width), weight(ours + "bias", rows)
+        layers.append([*from_input, weight(ours_too + "weight", rows, hidden), weight(ours_too + "bias", rows)])
         width = hidden
-    head, head_bias = weight("head.weight", config.output_size, hidden), weight("head.bias", config.output_size)
+    head = weight("head.weight", config.output_size, hidden), weight("head.bias", config.output_size)
 
     def predict(signal_BTD: Array, _: Array | None = None) -> Array:
-        states_BTH = saved.signal_scaler.transform(signal_BTD)
+        found = saved.signal_scaler.transform(signal_BTD)
         for layer, weights in enumerate(layers, start=1):
-            answered = slice(None) if layer == len(layers) else slice(0)
-            states_BTH, answers_BTK = c_library.states(
-                states_BTH, *weights, head[answered], head_bias[answered], threads
-            )
-        return saved.target_scaler.inverse(answers_BTK)
+            found = c_library.run(config.cell, found, weights, head if layer == len(layers) else None)
+        return saved.target_scaler.inverse(found)
 
     return predict

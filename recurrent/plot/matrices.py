@@ -1,4 +1,4 @@
-"""Numbers in cells: correlations between columns, confusion of classes; and the texts that were classified most wrong."""
+"""Numbers in cells: correlations of columns, confusion of classes; and the texts classified with the worst mistakes."""
 
 import textwrap
 from collections.abc import Mapping, Sequence

@@ -14,9 +14,9 @@ from machine import CAN_COMPILE
 from safetensors.torch import save_file
 from small_network import PLAIN
 from torch import nn
+from torch.autograd import gradcheck
 
 from recurrent import cells
-from recurrent.cells import manual
 from recurrent.network import forecaster
 from recurrent.network.forecaster import Forecaster, new_cell
 from recurrent.network.scaler import Scaler
@@ -25,6 +25,8 @@ torch.set_num_threads(1)  # as the stages do; the tensors are small
 CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
 BACKENDS = ["reference", "numpy", *(["c"] if CAN_COMPILE else [])]
 RUNS = [*CELLS, *(f"manual by {backend}" for backend in BACKENDS[1:])]  # what the contract holds for
+RUNS += ["gru by c", "lstm by c"] if CAN_COMPILE else []
+PEERS = {"manual": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 B, T, D, H = 3, 7, 2, 5
 SCALERS = Scaler((4.0, -2.0), (3.0, 0.5)), Scaler((30.0,), (10.0,))
 
@@ -90,15 +92,19 @@ def test_the_seed_decides(cell):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "cell",
+    [f"manual by {b}" for b in BACKENDS] + [f"{c} by {b}" for c in ("gru", "lstm") for b in BACKENDS if b != "numpy"],
+)
 @pytest.mark.parametrize("given_state", [True, False])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 5, 1, 7), (2, 9, 5, 33), (1, 6, 5, 7), (4, 1, 1, 33)])
-def test_manual_equals_nn_rnn_in_outputs_state_and_gradients(sizes, num_layers, given_state, dtype, backend):
+def test_a_cell_equals_its_peer_in_outputs_state_and_gradients(sizes, num_layers, given_state, dtype, cell):
     batch, steps, width, hidden = sizes
-    ours = manual.Cell(width, hidden, num_layers).to(dtype)
+    name, backend = cell.split(" by ")
+    ours = new_cell(name, input_size=width, hidden_size=hidden, num_layers=num_layers).to(dtype)
     ours.backend = backend
-    peer = nn.RNN(width, hidden, num_layers, batch_first=True).to(dtype)
+    peer = PEERS[name](width, hidden, num_layers, batch_first=True).to(dtype)
     names = {}
     for layer in range(num_layers):
         for ending in ("weight", "bias"):
@@ -109,11 +115,13 @@ def test_manual_equals_nn_rnn_in_outputs_state_and_gradients(sizes, num_layers, 
     found = []
     for model in (ours, peer):
         x = noise(batch, steps, width, dtype=dtype).requires_grad_()
-        start = noise(num_layers, batch, hidden, dtype=dtype, seed=2).requires_grad_() if given_state else None
-        states, last = model(x, start) if given_state else model(x)
-        ((states * weigh_states).mean() + (last * weigh_last).mean()).backward()
+        parts = range(2, 2 + ours.parts_of_state) if given_state else ()
+        start = [noise(num_layers, batch, hidden, dtype=dtype, seed=seed).requires_grad_() for seed in parts]
+        states, last = model(x, tuple(start) if len(start) > 1 else start[0]) if given_state else model(x)
+        ends = [last] if isinstance(last, torch.Tensor) else [*last]
+        ((states * weigh_states).mean() + sum((end * weigh_last).mean() for end in ends)).backward()
         gradients = {name: weight.grad for name, weight in model.named_parameters()}
-        found.append(([states, last, x.grad, *([start.grad] if given_state else [])], gradients))
+        found.append(([states, *ends, x.grad, *(part.grad for part in start)], gradients))
     (tensors, gradients), (peers, peer_gradients) = found
     close = {"rtol": 0, "atol": 1e-6 if dtype == torch.float32 else 1e-12}
     torch.testing.assert_close(tensors, peers, **close)
@@ -121,19 +129,37 @@ def test_manual_equals_nn_rnn_in_outputs_state_and_gradients(sizes, num_layers, 
     assert all(gradient.abs().sum() > 0 for gradient in gradients.values() if steps > 1)
 
 
-def test_manual_is_made_of_linear_layers_only():
-    model = build("manual", num_layers=3)
+@pytest.mark.parametrize("cell", PEERS)
+def test_a_hand_made_cell_is_made_of_linear_layers_only(cell):
+    model = build(cell, num_layers=3)
     leaves = [module for module in model.modules() if not any(module.children())]
     assert len(leaves) == 6 and all(type(leaf) is nn.Linear for leaf in leaves)
     assert sum(p.numel() for leaf in leaves for p in leaf.parameters()) == sum(p.numel() for p in model.parameters())
 
 
+@pytest.mark.parametrize("cell", PEERS)
 @pytest.mark.parametrize("hidden_size", [16, 100])
-def test_manual_starts_as_nn_rnn_does(hidden_size):
-    for model in (manual.Cell(900, hidden_size), nn.RNN(900, hidden_size)):
+def test_a_cell_starts_as_its_peer_does(cell, hidden_size):
+    for model in (new_cell(cell, input_size=900, hidden_size=hidden_size, num_layers=1), PEERS[cell](900, hidden_size)):
         bound = hidden_size**-0.5
         sizes = [weight.abs().max() for weight in model.parameters() if weight.ndim == 2]
         assert 0.9 * bound < min(sizes) and max(sizes) <= bound
+
+
+@pytest.mark.parametrize("start", [True, False])
+@pytest.mark.parametrize("cell", PEERS)
+def test_the_gradients_of_the_references_are_right_by_finite_differences(cell, start):
+    model, parts = build(cell).double(), build(cell).parts_of_state if start else 0
+    given = [
+        noise(B, 4, D, dtype=torch.float64),
+        *(noise(1, B, H, dtype=torch.float64, seed=2 + i) for i in range(parts)),
+    ]
+
+    def states(x, *begin):
+        found, last = model(x, begin or None)
+        return found, *([last] if isinstance(last, torch.Tensor) else last)
+
+    assert gradcheck(states, [tensor.requires_grad_() for tensor in given])
 
 
 def test_an_unknown_cell_is_an_error():

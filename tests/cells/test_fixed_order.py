@@ -13,11 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from recurrent import compiled_c, numerics
-from recurrent.cells.kernels import c_layer, c_library
+from recurrent.cells.kernels import c_layer, c_library, threads
 
 SHAPES = [(14, 35, 2, 5, 2), (3, 40, 1, 32, 1), (13, 3, 3, 17, 1), (25, 33, 1, 40, 3)]  # B, T, D, H, A
-WEIGHTS = ("start", "w_in", "b_in", "w", "b", "head", "head_bias")
+CELLS = {"manual": (1, 1), "gru": (3, 1), "lstm": (4, 2)}  # gates, parts of the state
+DIGESTS = {
+    "manual": ["740ac71099ff5ab2", "d5488cbdb548fbf3", "2fc727a74b5a0264", "d5b537a4eae518ad", "c802ff0c92185ea0"],
+    "gru": ["f63dbc8f70e43fe5", "5001e5d36f8d128e", "8f346870957189d8", "b8012a66785a73f1", "a09bff7cd6d97302"],
+    "lstm": ["ece602565a4f2ec3", "53bfbd712b86c68a", "c1506668b9878721", "00d6c922c2fb0a89", "0d9e87cfca7ef238"],
+}
 CPUS = {"haswell": "avx2", "x86-64-v3": "avx2", "znver3": "vaes", "skylake-avx512": "avx512vl", "native": ""}
+BUILDS = [("manual", (cpu, cc)) for cpu in CPUS for cc in ("gcc", "clang")]
+BUILDS += [(cell, (cpu, "gcc")) for cell in ("gru", "lstm") for cpu in ("haswell", "native")]
+BUILDS += [(cell, ("skylake-avx512", "clang")) for cell in ("gru", "lstm")]
 
 
 def drawn(shape, scale=1.0):
@@ -26,18 +34,22 @@ def drawn(shape, scale=1.0):
     return ((numbers >> np.uint64(8)).astype(np.float32) * np.float32(2**-23) - 1).reshape(shape) * np.float32(scale)
 
 
-def layer(B, T, D, H, A):
-    shapes = ((B, T, D), (B, H), (H, D), (H,), (H, H), (H,), (A, H), (A,), (B, T, A))
-    return [drawn(shape, 1 if i in (0, 1, 8) else 2 * H**-0.5) for i, shape in enumerate(shapes)]
+def layer(cell, B, T, D, H, A):
+    """Signal, start, weights of layer and head, gradient of the answers."""
+    gates, parts = CELLS[cell]
+    shapes = ((gates * H, D), (gates * H,), (gates * H, H), (gates * H,), (A, H), (A,))
+    start = [drawn((B, H), 1 - part / 2) for part in range(parts)]
+    return drawn((B, T, D)), start, [drawn(shape, 2 * H**-0.5) for shape in shapes], drawn((B, T, A))
 
 
-def run(arrays):
+def run(cell, arrays):
     """States, answers and all gradients of a layer by the compiled kernel."""
-    *given, d_answers = [torch.from_numpy(array) for array in arrays]
-    given = [tensor.requires_grad_(i > 0) for i, tensor in enumerate(given)]
-    states, answers = c_layer.Layer.apply(*given)
-    answers.backward(d_answers)
-    return [states.detach().numpy(), answers.detach().numpy(), *(tensor.grad.numpy() for tensor in given[1:])]
+    x, start, weights, d_answers = arrays
+    given = [torch.from_numpy(array).requires_grad_() for array in (*start, *weights)]
+    begin = (*given[: len(start)], None)[:2]
+    states, _, answers = c_layer.Layer.apply(cell, torch.from_numpy(x), *begin, *given[len(start) :])
+    answers.backward(torch.from_numpy(d_answers))
+    return [states.detach().numpy(), answers.detach().numpy(), *(tensor.grad.numpy() for tensor in given)]
 
 
 def digest(results):
@@ -45,10 +57,9 @@ def digest(results):
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads()
+def one_thread():
     yield
-    torch.set_num_threads(before)
+    threads.use(1)
 
 
 @pytest.fixture
@@ -61,12 +72,14 @@ def built(request, monkeypatch, tmp_path):
     monkeypatch.setenv("RECURRENT_MARCH", cpu)
     monkeypatch.setenv("CC", cc)
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
     try:
         c_library.library()
     except compiled_c.Unavailable as reason:
         pytest.skip(f"no {cc} for {cpu}: {reason}")
     yield
     compiled_c.load.cache_clear()
+    c_library.library.cache_clear()
 
 
 def require_kernel():
@@ -76,26 +89,41 @@ def require_kernel():
         pytest.skip(f"no compiled kernel: {reason}")
 
 
+@pytest.fixture(params=["of its size", "of any size"])
+def size(request, monkeypatch):
+    """Have the kernel compiled for the hidden size, or take the one for all sizes."""
+    if request.param == "of any size":
+        library = c_library.library
+
+        def of_any_size(cell="manual", hidden=0):
+            return library(cell)
+
+        of_any_size.cache_clear = library.cache_clear
+        monkeypatch.setattr(c_library, "library", of_any_size)
+    return request.param == "of its size"
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_kernel_sums_in_the_order_that_is_written_down(shape):
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_kernel_sums_in_the_order_that_is_written_down(size, cell, shape):
     require_kernel()
-    arrays = layer(*shape)
-    x, start, w_in, b_in, w, b, head, head_bias, d_answers = arrays
-    states, answers = fixed_order.forward(x, start, w_in, w, b_in + b, head, head_bias)
-    d_start, d_w_in, d_bias, d_w, d_head, d_head_bias = fixed_order.backward(x, start, w_in, w, states, head, d_answers)
-    expected = [states, answers, d_start, d_w_in, d_bias, d_w, d_bias, d_head, d_head_bias]
-    for name, ours, theirs in zip(("states", "answers", *WEIGHTS), run(arrays), expected, strict=True):
+    arrays = layer(cell, *shape)
+    x, start, (w_in, b_in, w, b, head, head_bias), d_answers = arrays
+    states, kept, answers = fixed_order.forward(cell, x, start, w_in, b_in, w, b, head, head_bias)
+    expected = states, answers, *fixed_order.backward(cell, x, w_in, w, states, kept, head, d_answers)
+    names = ["states", "answers", *("start", "memory")[: len(start)], "w_in", "b_in", "w", "b", "head", "head_bias"]
+    for name, ours, theirs in zip(names, run(cell, arrays), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=name)
 
 
-@pytest.mark.parametrize("built", [(cpu, cc) for cpu in CPUS for cc in ("gcc", "clang")], indirect=True, ids="-".join)
-def test_every_build_of_the_kernel_gives_the_same_bits(built):
-    found = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        found.append([digest(run(layer(*shape))) for shape in (*SHAPES, (70, 100, 1, 64, 1))])
-    expected = ["740ac71099ff5ab2", "d5488cbdb548fbf3", "2fc727a74b5a0264", "d5b537a4eae518ad", "c802ff0c92185ea0"]
-    assert found == [expected] * 3
+@pytest.mark.parametrize("cell, built", BUILDS, indirect=["built"], ids=str)
+def test_every_build_of_the_kernel_gives_the_same_bits(built, size, cell):
+    shapes = dict(zip((*SHAPES, (70, 100, 1, 64, 1)), DIGESTS[cell], strict=True))
+    if size:  # a library each: those whose tiles differ
+        shapes = {shape: bits for shape, bits in shapes.items() if shape[3] in (32, 64)}
+    for count in (1, 2, 3):
+        threads.use(count)
+        assert [digest(run(cell, layer(cell, *shape))) for shape in shapes] == [*shapes.values()]
 
 
 @given(arrays.arrays(np.float64, arrays.array_shapes(max_dims=3, min_side=0, max_side=9), elements=st.floats(-9, 9)))

@@ -10,6 +10,7 @@ import torch
 import yaml
 from seeds import SEED
 
+from recurrent.cells.kernels import threads
 from recurrent.config import reader
 from recurrent.config.schema import Settings
 from recurrent.config.stage import pick
@@ -82,11 +83,11 @@ def clear(home, stage):
 
 
 def remake(stage, changes):
-    """Run the stage here, in this process: what it has made, and torch's threads, which change no result."""
+    """Run the stage here, in this process: what it has made, and the threads in use, which change no result."""
     write_params(Path(), changes)
     clear(Path(), stage)  # what DVC has linked to its cache cannot be written
     torch.set_num_threads(1)
     module = importlib.import_module(f"stages.{stage}")
     chosen = pick(reader.read(Path("params.yaml"), Settings), module.Params)
     module.main(chosen, *map(Path, arguments(stage)))
-    return products(Path(), stage), torch.get_num_threads()
+    return products(Path(), stage), (torch.get_num_threads(), threads.count())

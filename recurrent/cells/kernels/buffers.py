@@ -13,13 +13,14 @@ _idle: list[npt.NDArray[np.float32]] = []  # blocks that no tensor uses
 
 def empty(*shape: int, dtype: torch.dtype) -> Tensor:
     """Return a tensor of any content; its memory can be given out again once no tensor uses it any more."""
-    size = math.prod(shape) * dtype.itemsize // 4
+    size = math.prod(shape) * dtype.itemsize // 4 + 15
     fits = next((i for i, block in enumerate(_idle) if size <= block.size <= 2 * size), None)
     if fits is None:
         _idle.clear()  # blocks of other sizes than are wanted now
         block = np.empty(size, np.float32)
     else:
         block = _idle.pop(fits)
-    part = block[:size]  # the tensors hold this array: when it goes, the last of them has gone
+    begin = -block.ctypes.data % 64 // 4  # at the begin of a cache line, where vectors cross none
+    part = block[begin : begin + size - 15]  # the tensors hold this array: when it goes, the last of them has gone
     weakref.finalize(part, _idle.append, block).atexit = False
     return torch.from_numpy(part).view(dtype).view(shape)

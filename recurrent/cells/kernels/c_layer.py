@@ -1,20 +1,30 @@
-"""One layer by recurrence.c, which says how: forward and backward, float32, over torch.get_num_threads() threads.
+"""One layer by recurrence.c, which says how: forward and backward, float32, over the threads of threads.use.
 
 No sum of torch's or BLAS's is on the way, so the bits are the same on every machine (docs/numerics.md).
-Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step.
+Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step, G gates, P parts of a gradient.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recurrent.cells.kernels import buffers, c_library
+from recurrent.cells.kernels import buffers, c_library, threads
+
+Start = Sequence[Tensor | None]  # state and, of the LSTM, memory before the first step (B, H), zeros where None
+
+
+def infer(
+    cell: str, x: Tensor, start: Start, weights: Sequence[Tensor], head: Sequence[Tensor | None]
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
+    """Run all steps without a thought of gradients: no states where there is a head."""
+    return _forward(cell, x, start, weights, head, None, with_states=head[0] is None)
 
 
 class Layer(torch.autograd.Function):
-    """Signal (B, T, D), start (B, H) or None, weights as nn.Linear has them -> states (B, T, H), answers (B, T, A).
+    """Signal (B, T, D), start, weights as nn.Linear has them -> states (B, T, H), last memory, answers (B, T, A).
 
     The head, two Nones where there is none, comes along because the gradient of its states need not be stored then.
     """
@@ -22,53 +32,90 @@ class Layer(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
+        cell: str,
         x: Tensor,
         start: Tensor | None,
+        start_memory: Tensor | None,
         w_in: Tensor,
         b_in: Tensor,
         w: Tensor,
         b: Tensor,
         head: Tensor | None,
         head_bias: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor | None, Tensor, Tensor | None]:
         """Run all steps."""
-        x, w_in, w, bias = x.contiguous(), w_in.contiguous(), w.contiguous(), b_in + b
-        start, head, head_bias = (None if given is None else given.contiguous() for given in (start, head, head_bias))
-        states = buffers.empty(*x.shape[:2], len(w), dtype=x.dtype)
-        answers = None if head is None else x.new_empty(*x.shape[:2], len(head))
-        addresses = _addresses(x, start, w_in, w, bias, head, head_bias, states, answers)
-        c_library.forward(x.shape, len(w), 0 if head is None else len(head), addresses, torch.get_num_threads())
-        ctx.save_for_backward(x, start, w_in, w, states, head)
+        x, w_in, w, head = x.contiguous(), w_in.contiguous(), w.contiguous(), _contiguous(head)
+        start, start_memory = _contiguous(start), _contiguous(start_memory)
+        kept = None
+        if of_unit := c_library.KEPT[cell]:
+            kept = buffers.empty(*x.shape[:2], of_unit, w.shape[1], dtype=x.dtype)
+        states, _, memory, answers = _forward(
+            cell, x, (start, start_memory), (w_in, b_in, w, b), (head, head_bias), kept, with_states=True
+        )
+        ctx.cell = cell
+        ctx.save_for_backward(x, start, start_memory, w_in, w, states, kept, head)
         ctx.set_materialize_grads(False)
-        return states, answers
+        return states, memory, answers
 
     @staticmethod
-    def backward(ctx: Any, d_states: Tensor | None, d_answers: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, d_states: Tensor | None, d_memory: Tensor | None, d_answers: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` takes, in its order."""
         if torch.is_grad_enabled():  # create_graph=True
             raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
-        x, start, w_in, w, states, head = ctx.saved_tensors
-        D, H, A = x.shape[2], len(w), 0 if d_answers is None else len(head)
-        d_states, d_answers = (None if tensor is None else tensor.contiguous() for tensor in (d_states, d_answers))
-        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        d_start = None if start is None else torch.empty_like(start)
-        library, shares = c_library.library(), c_library.shares(len(x))
+        x, start, start_memory, w_in, w, states, kept, head = ctx.saved_tensors
+        (B, T, D), H, G, A = x.shape, w.shape[1], c_library.GATES[ctx.cell], 0 if d_answers is None else len(head)
+        given = [x, start, start_memory, w_in, w, states, kept, head]
+        given += [_contiguous(tensor) for tensor in (d_states, d_memory, d_answers)]
+        d_x = torch.empty_like(x) if ctx.needs_input_grad[1] else None
+        d_start, d_start_memory = (None if of is None else torch.empty_like(of) for of in (start, start_memory))
+        library = c_library.library(ctx.cell, H)
+        shares = -(-B // int(library.sequences_of_a_share()))
         sums = np.zeros((shares, library.size_of_gradient(D, H, A)), np.float32)
 
         def run(first: int, last: int) -> int:
-            given, wanted = (x, start, w_in, w, states, head, d_states, d_answers), (d_x, d_start)
-            sums_at, wanted_at = sums[first:].ctypes.data, _addresses(*wanted)
-            return int(library.backward(first, last, *x.shape, H, A, *_addresses(*given), sums_at, *wanted_at))
+            sums_at, wanted = sums[first:].ctypes.data, _addresses(d_x, d_start, d_start_memory)
+            return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), sums_at, *wanted))
 
-        c_library.in_threads(run, shares, torch.get_num_threads())
+        threads.share(run, shares)
         total = sums[0]
         for share in sums[1:]:  # one after the other, whichever thread made them
             total += share
-        rows = torch.from_numpy(total[: (D + 1 + H + A) * library.width_of_gradient(H)]).view(D + 1 + H + A, -1)[:, :H]
-        d_w_in, d_bias, d_w, d_head = torch.split(rows, [D, 1, H, A])
-        of_head = (d_head, torch.from_numpy(total[rows.stride(0) * len(rows) :][:A])) if A else (None, None)
+        width, parts = library.width_of_gradient(H), G + c_library.APART[ctx.cell]
+        sizes = [D * G, parts, H * G, A]
+        rows = torch.from_numpy(total[: sum(sizes) * width]).view(-1, width)[:, :H]
+        d_w_in, d_bias, d_w, d_head = torch.split(rows, sizes)
         # two biases, two gradients: what changes one in place, such as clipping, must not change the other
-        return d_x, d_start, d_w_in.t(), d_bias[0], d_w.t(), d_bias[0].clone(), *of_head
+        d_b = torch.cat([d_bias[: G - 1], d_bias[-1:]])
+        d_weights = d_w_in.reshape(D, G * H).t(), d_bias[:G].reshape(-1), d_w.reshape(H, G * H).t(), d_b.view(-1)
+        of_head = (d_head, torch.from_numpy(total[sum(sizes) * width :][:A])) if A else (None, None)
+        return None, d_x, d_start, d_start_memory, *d_weights, *of_head
+
+
+def _forward(
+    cell: str,
+    x: Tensor,
+    start: Start,
+    weights: Sequence[Tensor],
+    head: Sequence[Tensor | None],
+    kept: Tensor | None,
+    *,
+    with_states: bool,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
+    """States, the last one, the last memory, answers."""
+    B, T, _ = x.shape
+    H, A = weights[2].shape[1], 0 if head[0] is None else len(head[0])
+    states = buffers.empty(B, T, H, dtype=x.dtype) if with_states else None
+    last, answers = x.new_empty(2, B, H), x.new_empty(B, T, A) if A else None
+    given = [_contiguous(tensor) for tensor in (x, *start, *weights, *head)]
+    found = (states, kept, last[0], last[1], answers)
+    c_library.forward(cell, x.shape, H, A, _addresses(*given, *found))
+    return states, last[0], last[1], answers
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()
 
 
 def _addresses(*tensors: Tensor | None) -> tuple[int | None, ...]:

@@ -1,83 +1,75 @@
-"""recurrence.c from Python: the library, its threads, and what it does without torch.
+"""recurrence.c from Python: the library for a cell and a hidden size, and what it does without torch.
 
-Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step.
+Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step, G gates of the cell.
 """
 
 import ctypes
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recurrent import compiled_c
+from recurrent.cells.kernels import threads
 
 Floats = npt.NDArray[np.float32]
 
 SOURCE = Path(__file__).with_name("recurrence.c")
+GATES = {"manual": 1, "gru": 3, "lstm": 4}  # each has a file of its name, .h
+APART = {"manual": 0, "gru": 1, "lstm": 0}  # gates whose part from the state before stands apart
+KEPT = {"manual": 0, "gru": 4, "lstm": 5}  # numbers of a unit and step that are kept for the gradient; see there
 long, pointer = ctypes.c_long, ctypes.c_void_p
-SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c
+SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c and gradient.h
     "sequences_of_a_share": (),
     "width_of_gradient": (long,),
     "size_of_gradient": (long,) * 3,
-    "forward": (long,) * 6 + (pointer,) * 9,
-    "backward": (long,) * 7 + (pointer,) * 11,
+    "forward": (long,) * 6 + (pointer,) * 14,
+    "backward": (long,) * 7 + (pointer,) * 15,
 }
 
 
-def library() -> ctypes.CDLL:
-    """Give recurrence.c compiled, or raise compiled_c.Unavailable."""
-    return compiled_c.load(SOURCE, **SIGNATURES)
+@cache
+def library(cell: str = "manual", hidden: int = 0) -> ctypes.CDLL:
+    """Give recurrence.c compiled for a cell and a hidden size, or for any size; or raise compiled_c.Unavailable."""
+    if hidden:
+        try:
+            return compiled_c.load(SOURCE, *flags(cell), f"-DHIDDEN={hidden}", **SIGNATURES)
+        except compiled_c.Unavailable:  # such as without a compiler, where one was there before
+            pass
+    return compiled_c.load(SOURCE, *flags(cell), **SIGNATURES)
 
 
-def forward(shape: Sequence[int], hidden: int, answers: int, addresses: Sequence[int | None], threads: int) -> None:
+def flags(cell: str) -> tuple[str, ...]:
+    """Give the compiler's flags; -O3 takes twice as long and is no faster, as what matters is unrolled by hand."""
+    return "-O2", f'-DCELL="{cell}.h"'
+
+
+def forward(cell: str, shape: Sequence[int], hidden: int, answers: int, addresses: Sequence[int | None]) -> None:
     """Run all steps of a signal of `shape` (B, T, D); `addresses` as recurrence.c has them, NULL where None."""
-
-    def run(first: int, last: int) -> int:
-        return int(library().forward(first, last, *shape[1:], hidden, answers, *addresses))
-
-    in_threads(run, shape[0], threads)
+    (B, T, D), built = shape, library(cell, hidden)
+    threads.share(lambda first, last: built.forward(first, last, T, D, hidden, answers, *addresses), B)
 
 
-def states(
-    x: Floats, w_in: Floats, w: Floats, bias: Floats, head: Floats, head_bias: Floats, threads: int
-) -> tuple[Floats, Floats]:
+def run(cell: str, x: Floats, weights: Sequence[Floats], head: Sequence[Floats] | None) -> Floats:
     """Run a layer from zeros.
 
     Parameters
     ----------
-    x, w_in, w, bias : signal (B, T, D), weights as nn.Linear has them, both biases in one
-    head, head_bias : (A, H) and (A,); of a layer without a head A is 0
+    x, weights : signal (B, T, D); (G H, D), (G H,), (G H, H), (G H,) as nn.Linear has them
+    head : weight (A, H) and bias (A,)
 
     Returns
     -------
-    states (B, T, H), the head's answers (B, T, A)
+    states (B, T, H), or the head's answers (B, T, A)
     """
-    (B, T, _), (A, H) = x.shape, head.shape
-    found, answers = np.empty((B, T, H), np.float32), np.empty((B, T, A), np.float32)
-    given = [np.ascontiguousarray(array, np.float32) for array in (x, w_in, w, bias, head, head_bias)]
+    (B, T, _), H, A = x.shape, weights[2].shape[1], 0 if head is None else len(head[1])
+    found, last = np.empty((B, T, A or H), np.float32), np.empty((2, B, H), np.float32)
+    given = [np.ascontiguousarray(array, np.float32) for array in (x, *weights, *(head or ()))]
     x_at, *weights_at = (array.ctypes.data for array in given)
-    forward(x.shape, H, A, (x_at, None, *weights_at, found.ctypes.data, answers.ctypes.data), threads)
-    return found, answers
-
-
-def shares(batch: int) -> int:
-    """Give the parts of a batch whose gradients are summed apart."""
-    return -(-batch // int(library().sequences_of_a_share()))
-
-
-def in_threads(run: Callable[[int, int], Any], count: int, threads: int) -> None:
-    """Call run(first, last) for each thread's part of `count`; ctypes lets go of the interpreter's lock."""
-    threads = min(threads, count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    each = map if threads == 1 else _pool(threads).map
-    if any(each(run, bounds[:-1], bounds[1:])):
-        raise MemoryError("no memory for the recurrence's weights")
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
+    no_head = () if A else (None, None)
+    states_at, answers_at = (None, found.ctypes.data) if A else (found.ctypes.data, None)
+    found_at = states_at, None, last[0].ctypes.data, last[1].ctypes.data, answers_at
+    forward(cell, x.shape, H, A, (x_at, None, None, *weights_at, *no_head, *found_at))
+    return found

@@ -1,12 +1,22 @@
-"""One layer on a GPU: the weights of the nn.Linear are what cuDNN's persistent recurrence takes."""
+"""One layer on a GPU: the weights of the nn.Linear are what cuDNN's persistent recurrences take."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+PEERS: dict[str, Callable[..., Any]] = {"manual": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 
-def layer(x: Tensor, start: Tensor | None, w_in: Tensor, b_in: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """Signal (B, T, D), start (B, H) or None -> states (B, T, H)."""
-    start_1BH = x.new_zeros(1, len(x), len(w)) if start is None else start[None].contiguous()
+
+def layer(
+    cell: str, x: Tensor, start: tuple[Tensor, ...] | None, weights: Sequence[Tensor]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Signal (B, T, D), start of (B, H) or None -> states (B, T, H), the last state."""
+    w_in, b_in, w, b = weights
+    zeros = x.new_zeros(len(x), w.shape[1])
+    given = tuple(part[None].contiguous() for part in start or (zeros,) * (2 if cell == "lstm" else 1))
     # as nn.RNN calls it: bias, one layer, no dropout, in training (so that there is a gradient), one direction, B first
-    states, _ = torch.rnn_tanh(x, start_1BH, (w_in, w, b_in, b), True, 1, 0.0, torch.is_grad_enabled(), False, True)
-    return states
+    how = True, 1, 0.0, torch.is_grad_enabled(), False, True
+    states, *last = PEERS[cell](x, given if cell == "lstm" else given[0], (w_in, w, b_in, b), *how)
+    return states, tuple(part[0] for part in last)

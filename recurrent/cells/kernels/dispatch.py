@@ -1,4 +1,4 @@
-"""Which kernel computes a layer of the manual cell; what none takes, the reference computes."""
+"""Which kernel computes a layer of a hand-made cell; what none takes, the reference computes."""
 
 import sys
 from collections.abc import Sequence
@@ -11,35 +11,42 @@ from recurrent import compiled_c
 from recurrent.cells.kernels import c_layer, c_library, cudnn_layer, numpy_layer
 
 
-def choose(backend: str) -> str:
+def choose(backend: str, cell: str = "manual", hidden: int = 0) -> str:
     """Give the backend that this machine can run, reference, numpy or c; auto is the fastest of them.
 
-    Only c gives the same bits on every machine (docs/numerics.md); the others equal it to rounding.
+    Only c gives the same bits on every machine (docs/numerics.md); the others equal it to rounding. It is compiled for
+    the cell and the hidden size here, where it is not yet.
     """
     if backend not in ("auto", "c"):
         return backend
     try:
-        c_library.library()
+        c_library.library(cell, hidden)
     except compiled_c.Unavailable as reason:
-        _say(f"backend numpy instead of c: {reason}")
-        return "numpy"
+        other = "numpy" if cell == "manual" else "reference"
+        _say(f"backend {other} instead of c: {reason}")
+        return other
     return "c"
 
 
 def layer(
-    backend: str, x: Tensor, start: Tensor | None, weights: Sequence[Tensor], head: nn.Linear | None
-) -> tuple[Tensor, Tensor | None] | None:
+    cell: str,
+    backend: str,
+    x: Tensor,
+    start: tuple[Tensor, ...] | None,
+    weights: Sequence[Tensor],
+    head: nn.Linear | None,
+) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run one layer, and a head where there is one.
 
     Parameters
     ----------
-    x, start : signal (B, T, D); state before the first step (B, H), zeros where None
-    weights : (H, D), (H,), (H, H), (H,): weight and bias of nn.Linear from the input and from the state
+    x, start : signal (B, T, D); parts of the state before the first step (B, H), zeros where None
+    weights : (G H, D), (G H,), (G H, H), (G H,): weight and bias of nn.Linear from the input and from the state
 
     Returns
     -------
-    states (B, T, H) and the head's answers (B, T, A), or None where only the reference can; on a GPU every backend
-    but the reference is cuDNN's
+    states (B, T, H), or the head's answers (B, T, A) in their place, and the last state, or None where only the
+    reference can; on a GPU every backend but the reference is cuDNN's
 
     Raises
     ------
@@ -49,24 +56,38 @@ def layer(
     if backend == "reference":
         return None
     if x.is_cuda:
-        return _with_head(cudnn_layer.layer(x, start, *weights), head)
-    tensors = [x, *([] if start is None else [start]), *weights, *([] if head is None else head.parameters())]
+        states, last = cudnn_layer.layer(cell, x, start, weights)
+        return states if head is None else head(states), last
+    tensors = [x, *(start or ()), *weights, *([] if head is None else head.parameters())]
     alike = {(tensor.device.type, tensor.dtype) for tensor in tensors} == {("cpu", x.dtype)}
     if alike and x.numel() and not torch.is_autocast_enabled("cpu"):
         if backend == "c" and x.dtype == torch.float32:
-            ends = (None, None) if head is None else (head.weight, head.bias)
-            return c_layer.Layer.apply(x, start, *weights, *ends)  # type: ignore[no-untyped-call]
-        if x.dtype in (torch.float32, torch.float64):
+            return _compiled(cell, tensors, x, start, weights, head)
+        if cell == "manual" and x.dtype in (torch.float32, torch.float64):
             if backend != "numpy":
                 _say(f"backend numpy instead of {backend}: {x.dtype}")
-            states = numpy_layer.Layer.apply(x, start, *weights)  # type: ignore[no-untyped-call]
-            return _with_head(states, head)
+            states = numpy_layer.Layer.apply(x, None if start is None else start[0], *weights)  # type: ignore[no-untyped-call]
+            return states if head is None else head(states), (states[:, -1],)
     _say(f"backend reference instead of {backend}: {x.dtype} on {x.device}, {tuple(x.shape)}")
     return None
 
 
-def _with_head(states: Tensor, head: nn.Linear | None) -> tuple[Tensor, Tensor | None]:
-    return states, None if head is None else head(states)
+def _compiled(
+    cell: str,
+    tensors: Sequence[Tensor],
+    x: Tensor,
+    start: tuple[Tensor, ...] | None,
+    weights: Sequence[Tensor],
+    head: nn.Linear | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ends = (None, None) if head is None else (head.weight, head.bias)
+    begin = (*(start or (None,)), None)[:2]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        states, memory, answers = c_layer.Layer.apply(cell, x, *begin, *weights, *ends)  # type: ignore[no-untyped-call]
+        last = states[:, -1]
+    else:
+        states, last, memory, answers = c_layer.infer(cell, x, begin, weights, ends)
+    return states if head is None else answers, (last, memory) if cell == "lstm" else (last,)
 
 
 @cache
