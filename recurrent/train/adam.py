@@ -23,8 +23,12 @@ class Adam:
     def __init__(self, weights: Iterable[Tensor], *, weight_decay: float = 0.0) -> None:
         self.weight_decay = weight_decay  # L2 penalty: this share of each weight is added to its gradient
         self.weights = [*weights]
+        sizes = [weight.numel() for weight in self.weights]
+        self._values = torch.cat([weight.detach().reshape(-1) for weight in self.weights])
+        for weight, values in zip(self.weights, torch.split(self._values, sizes), strict=True):
+            weight.data = values.view(weight.shape)  # of one vector, which a step changes at once
         self.steps = torch.zeros((), dtype=torch.int64)
-        self.mean = torch.zeros(sum(weight.numel() for weight in self.weights))
+        self.mean = torch.zeros(sum(sizes))
         self.mean_of_squares = torch.zeros_like(self.mean)
 
     def zero_grad(self) -> None:
@@ -39,15 +43,13 @@ class Adam:
         A gradient of a larger norm than `clip` is scaled down to it (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013,
         arXiv:1211.5063). Returns its norm before that.
         """
-        weights = [weight.detach().numpy() for weight in self.weights]
-        given = [
-            np.zeros_like(w) if t.grad is None else t.grad.numpy() for w, t in zip(weights, self.weights, strict=True)
-        ]
-        gradient = np.concatenate([part.ravel() for part in given])
+        values = self._values.numpy()
+        given = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self.weights]
+        gradient = np.concatenate([part.numpy().ravel() for part in given])
         norm = math.sqrt(total(np.square(gradient, dtype=np.float64)))
         gradient *= np.float32(min(1.0, clip / (norm + 1e-6)))
         if self.weight_decay:
-            gradient += np.float32(self.weight_decay) * np.concatenate([weight.ravel() for weight in weights])
+            gradient += np.float32(self.weight_decay) * values
         self.steps += 1
         done = int(self.steps)
         mean, squares = self.mean.numpy(), self.mean_of_squares.numpy()
@@ -58,10 +60,7 @@ class Adam:
         change += np.float32(EPSILON)
         np.divide(mean, change, out=change)
         change *= np.float32(-learning_rate / (1 - power(DECAY, done)))
-        first = 0
-        for weight in weights:
-            weight += change[first : first + weight.size].reshape(weight.shape)
-            first += weight.size
+        values += change
         return norm
 
     def state_dict(self) -> dict[str, Any]:

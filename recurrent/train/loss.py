@@ -36,12 +36,14 @@ class _SummedLoss(torch.autograd.Function):
     """Sum in one order, which torch's sums do not keep (docs/numerics.md)."""
 
     @staticmethod
-    def forward(ctx: Any, outputs_BAK: Tensor, labels_BAK: Array, mask: Array, loss: Any) -> Tensor:
+    def forward(ctx: Any, outputs_BAK: Tensor, labels_BAK: Array, mask: Array | None, loss: Any) -> Tensor:
         with np.errstate(over="ignore", invalid="ignore"):  # the epoch is refused where its loss is no number
             loss_BAK, slope_BAK = loss(outputs_BAK.detach().numpy() - labels_BAK)
+        if mask is not None:
+            loss_BAK, slope_BAK = loss_BAK * mask, slope_BAK * mask
         windows = len(labels_BAK)
-        ctx.slope_BAK = torch.from_numpy(slope_BAK * mask / np.float32(windows))
-        return torch.tensor(float(total(loss_BAK * mask)) / windows, dtype=torch.float64)
+        ctx.slope_BAK = torch.from_numpy(slope_BAK / np.float32(windows))
+        return torch.tensor(float(total(loss_BAK)) / windows, dtype=torch.float64)
 
     @staticmethod
     def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor, None, None, None]:
@@ -50,7 +52,7 @@ class _SummedLoss(torch.autograd.Function):
 
 def _summed(loss: Any, outputs_BAK: Tensor, labels_BAK: Array, lengths_B: Array | None) -> Tensor:
     """`loss` gives the loss of each error and its slope."""
-    mask = np.ones((1, 1, 1), np.float32)
+    mask = None
     if lengths_B is not None and labels_BAK.shape[1] > 1:  # an output at each step: none beyond the window's end
         mask = (np.arange(labels_BAK.shape[1]) < lengths_B[:, None])[..., None].astype(np.float32)
     result: Tensor = _SummedLoss.apply(outputs_BAK, labels_BAK, mask, loss)  # type: ignore[no-untyped-call]
