@@ -55,7 +55,12 @@ class Forecaster(nn.Module):
         """Scaled signal, and the steps of each sequence where they differ -> scaled outputs (B, A, K)."""
         readout, embedded_BTD = self.config.readout, self._embed(x_BTD, lengths_B)
         if readout == "all_steps" and not self.config.dropout:
-            return outputs(self.cell, self.head, embedded_BTD)
+            result: Tensor
+            if hasattr(self.cell, "backend"):  # applies the head along the way
+                result = self.cell(embedded_BTD, head=self.head)[0]
+            else:
+                result = self.head(self.cell(embedded_BTD)[0])
+            return result
         states_BTH, _ = self.cell(embedded_BTD)
         if readout == "all_steps" or states_BTH.shape[1] == 1:
             read_BAH = states_BTH
@@ -66,7 +71,7 @@ class Forecaster(nn.Module):
             last_B1 = lengths_B[:, None] - 1
             weight_BT = (step_BT == last_B1) if readout == "last" else (step_BT <= last_B1) / lengths_B[:, None]
             read_BAH = torch.bmm(weight_BT[:, None].to(states_BTH.dtype), states_BTH)
-        result: Tensor = self.head(self.dropout(read_BAH))
+        result = self.head(self.dropout(read_BAH))
         return result
 
     def _embed(self, x_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
@@ -83,16 +88,16 @@ class Forecaster(nn.Module):
             return hot_BV.scatter_(1, words_BT, 1.0)[:, None]
         return x_BTD
 
-    def scaled(self, signal_BTD: Array) -> Tensor:
-        """Signal in its own units -> what `forward` reads."""
-        return as_tensor(self.signal_scaler.transform(signal_BTD))
+    def inputs(self, signal_BTD: Array, lengths_B: Array | None) -> tuple[Tensor, Tensor | None]:
+        """Return what `forward` reads of a signal in its own units."""
+        lengths = None if lengths_B is None else torch.from_numpy(lengths_B)
+        return as_tensor(self.signal_scaler.transform(signal_BTD)), lengths
 
     def predict(self, signal_BTD: Array, lengths_B: Array | None = None) -> Array:
         """Signal in its own units -> outputs (B, A, K) float64 in the labels' unit, or probabilities of classes."""
         self.eval()
         with torch.inference_mode():
-            lengths = None if lengths_B is None else torch.from_numpy(lengths_B)
-            return self.task.decode(self(self.scaled(signal_BTD), lengths), self.target_scaler)
+            return self.task.decode(self(*self.inputs(signal_BTD, lengths_B)), self.target_scaler)
 
     def save(self, path: Path) -> None:
         """Write weights, sizes and scalers to a file."""

@@ -95,7 +95,8 @@ class Trainer:
         train, norms = EpochMeter(self.forecaster.task), []
         for first in range(0, part.windows - part.batch_size + 1, part.batch_size):
             batch = self.windows.gather("train", order[first : first + part.batch_size], all_steps=self.all_steps)
-            loss, outputs_BAK = self._loss(batch)
+            outputs_BAK = self.forecaster(*self.forecaster.inputs(batch.signal, batch.lengths))
+            loss = self._loss(outputs_BAK, batch)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norms.append(self.optimizer.step(learning_rate, clip=self.params.gradient_clip))
@@ -106,7 +107,8 @@ class Trainer:
         with torch.inference_mode():
             for padded in self.windows.batches("validation", all_steps=self.all_steps):
                 batch = padded.valid()
-                self._add(validation, batch, *self._loss(batch))
+                outputs_BAK = self.forecaster(*self.forecaster.inputs(batch.signal, batch.lengths))
+                self._add(validation, batch, self._loss(outputs_BAK, batch), outputs_BAK)
 
         if not np.isfinite(loss_of_both := train.loss + validation.loss):
             raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
@@ -120,11 +122,9 @@ class Trainer:
             learning_rate,
         )
 
-    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        lengths = None if batch.lengths is None else torch.from_numpy(batch.lengths)
-        outputs_BAK = self.forecaster(self.forecaster.scaled(batch.signal), lengths)
+    def _loss(self, outputs_BAK: Tensor, batch: Batch) -> Tensor:
         labels_BAK = self.forecaster.target_scaler.transform(batch.labels)
-        return LOSSES[self.params.loss](outputs_BAK, labels_BAK, batch.lengths), outputs_BAK
+        return LOSSES[self.params.loss](outputs_BAK, labels_BAK, batch.lengths)
 
     def _add(self, meter: "EpochMeter", batch: Batch, loss: Tensor, outputs_BAK: Tensor) -> None:
         outputs_B1K = torch.from_numpy(batch.at_final_step(outputs_BAK.detach().numpy()))
