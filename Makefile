@@ -59,7 +59,7 @@ seeds: install ## ten runs of the pipeline: five seeds of the network, five reco
 	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
 	$(BIN)/python -m benchmarks.seeds --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
 
-P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure \
+P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure -S ingest.last_cycle=drop \
 	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=32 \
 	-S window.split=contiguous -S window.validation_fraction=0.15 \
 	-S train.learning_rate=0.001 -S train.learning_rate_decay=1.0 -S train.gradient_clip=500.0 \

@@ -72,6 +72,7 @@ SECTIONS = """
       target_unit: kW
       time_unit: h
       failure_threshold: null
+      last_cycle: keep
     window: {split: groups, horizon: 2, batch_size: 8}
     model: {cell: manual, hidden_size: 4, readout: last}
     train: {max_epochs: 2}

@@ -32,7 +32,8 @@ seed: 1
 seq_len: 21
 simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
-         signal_unit: volts, target_unit: years, failure_threshold: null}
+         signal_unit: volts, target_unit: years, failure_threshold: null,
+         last_cycle: drop}
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1, horizon: 1, relative_to_first: true, predict_change: true,
          one_window_per_group: true, folds: 2, repeats: 2, seed: 1}

@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from recurrent.config.fields import Count, Fraction, Name, Positive, Section, Seed, several
 
 T = TypeVar("T")
+LastCycle = Literal["keep", "drop"]
 Statistic = Literal["none", "mean", "std", "max", "log_mean", "log_std"]
 
 CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
@@ -43,6 +44,7 @@ class RecordingOptions(Section):
     signal_unit: str
     target_unit: str
     failure_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    last_cycle: LastCycle
 
 
 @dataclass(frozen=True)

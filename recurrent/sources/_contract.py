@@ -113,6 +113,28 @@ def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
+def complete_cycles(rows: int, failures: Sequence[int], last_cycle: str) -> tuple[int, list[int], list[str]]:
+    """Leave out the rows after the last failure, if `last_cycle` is drop: their countdown runs to the file's end.
+
+    Where a recording was cut, nothing fails at its end, so these labels are no times to failure.
+
+    Returns
+    -------
+    rows that are kept, the failures that another row follows, and a note on what was left out
+
+    Raises
+    ------
+    ValueError
+        Where there is no failure.
+    """
+    if last_cycle == "keep":
+        return rows, list(failures), []
+    if not failures:
+        raise ValueError("last_cycle is drop, but the target has no failure: set last_cycle to keep")
+    *earlier, last = failures
+    return last, earlier, [f"{rows - last} rows after the last failure left out: no failure is known to follow them"]
+
+
 def correlations(columns: Mapping[str, Array]) -> Correlations:
     """Correlate columns (n,) pairwise over the rows where both are known; constant columns have none and are left out.
 

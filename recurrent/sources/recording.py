@@ -12,6 +12,7 @@ from pathlib import Path
 from recurrent.config.schema import RecordingOptions
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import File
+from recurrent.sources._contract import complete_cycles
 from recurrent.storage.meta import SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.series_writer import SeriesWriter
 
@@ -47,18 +48,21 @@ class CsvRecording:
         with SeriesWriter(folder) as writer:
             for signal, target in csv.blocks():
                 writer.append(signal, target)
+            kept, failures, notes = complete_cycles(csv.rows, csv.failures, options.last_cycle)
+            writer.truncate(kept)
             writer.finish(
                 SeriesMeta(
-                    source=SourceMeta(csv.path.name, csv.md5, columns=tuple(csv.columns)),
+                    source=SourceMeta(csv.path.name, csv.md5, columns=tuple(csv.columns), notes=tuple(notes) or None),
                     signal=options.signal,
                     target=(options.target,),
                     target_columns=columns_of(options.signal, (options.target,)),
                     units=Units(options.signal_unit, options.target_unit),
                     countdown=options.failure_threshold is not None,
-                    failures=tuple(csv.failures),
+                    failures=tuple(failures),
                 )
             )
 
     def summary(self) -> str:
         """Return how much was written."""
-        return f"{self.csv.rows} rows, {len(self.csv.failures)} failures"
+        *_, notes = complete_cycles(self.csv.rows, self.csv.failures, self.options.last_cycle)
+        return "\n".join([f"{self.csv.rows} rows, {len(self.csv.failures)} failures", *notes])

@@ -17,9 +17,10 @@ import pandas as pd
 from pydantic import Field
 
 from recurrent.config.fields import Name
+from recurrent.config.schema import LastCycle
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import TextTable, read_table
-from recurrent.sources._contract import RawFile, series_meta
+from recurrent.sources._contract import RawFile, complete_cycles, series_meta
 from recurrent.storage.series import Recording
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -37,6 +38,7 @@ class Options(RawFile):
     time : column to sort by, or null for rows in time order; `time_format` as in strptime, or null for a number
     group : column of what must not be mixed, or null
     failure_threshold : null, or the target is a countdown that rises after at most this value only, at failures
+    last_cycle : keep or drop the rows after the last failure
     """
 
     signal: Names
@@ -48,6 +50,7 @@ class Options(RawFile):
     target_unit: str
     time_unit: str
     failure_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    last_cycle: LastCycle
 
 
 def files(options: Options) -> tuple[File, ...]:
@@ -69,6 +72,7 @@ def read(options: Options, raw: Path) -> Recording:
         if len(target) > 1 or options.group:
             raise ValueError("source.failure_threshold: a countdown needs one target and no group")
         failures = _failures(table, columns[target[0]], options.failure_threshold)
+    kept, failures, left_out = complete_cycles(len(columns), failures, options.last_cycle)
     meta = series_meta(
         Path(options.file).name,
         signal=options.signal,
@@ -76,15 +80,15 @@ def read(options: Options, raw: Path) -> Recording:
         units=(options.signal_unit, options.target_unit),
         time_unit=options.time_unit,
         md5=table.md5,
-        notes=_notes(order) if options.time else [],
+        notes=[*(_notes(order) if options.time else []), *left_out],
         failures=failures,
         countdown=options.failure_threshold is not None,
         groups=groups or None,
     )
     return Recording(
-        columns[list(options.signal)].to_numpy(),
-        columns[list(target)].to_numpy(),
-        order["group"].to_numpy() if groups else None,
+        columns[list(options.signal)].to_numpy()[:kept],
+        columns[list(target)].to_numpy()[:kept],
+        order["group"].to_numpy()[:kept] if groups else None,
         meta,
     )
 

@@ -92,6 +92,12 @@ class NpyWriter:
         os.replace(wider_path, self.path)
         self.dtype = dtype
 
+    def truncate(self, rows: int) -> None:
+        """Keep the first rows only."""
+        values_a_row = int(np.prod(self.row_shape or (1,)))
+        self.rows = min(self.rows, rows)
+        self._file.truncate(HEADER_BYTES + self.rows * values_a_row * self.dtype.itemsize)
+
     def finish(self) -> None:
         """Write the header and close the file."""
         header = io.BytesIO()

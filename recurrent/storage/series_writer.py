@@ -62,6 +62,12 @@ class SeriesWriter:
             self._arrays[name].append(np.asarray(values))
         self.rows += len(signal)
 
+    def truncate(self, rows: int) -> None:
+        """Keep the first rows only."""
+        for array in self._arrays.values():
+            array.truncate(rows)
+        self.rows = min(self.rows, rows)
+
     def finish(self, meta: Meta) -> None:
         """Write the headers and meta.json (`meta`, `rows` and `dtype`), then move the folder into place."""
         if not self.rows:

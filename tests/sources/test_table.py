@@ -8,8 +8,9 @@ import openpyxl
 import pytest
 from small_data import TABLE, prices, write
 
-from recurrent.sources import table
-from recurrent.storage.meta import SourceMeta
+from recurrent.sources import recording, table
+from recurrent.storage.meta import SeriesMeta, SourceMeta
+from recurrent.storage.series import Series
 
 HEADER = ("Date", "Close", "Volume")
 OWN = {"signal": ("x",), "target": None, "time": None, "time_format": None}
@@ -111,6 +112,31 @@ def test_failures_of_a_countdown(tmp_path):
         own(tmp_path, "x,t\n1,-1\n", target=("t",), failure_threshold=0.05)
     with pytest.raises(ValueError, match="source.failure_threshold: .* no group"):
         own(tmp_path, text, target=("t",), failure_threshold=0.1, group="x")
+
+
+def test_rows_after_the_last_failure_are_left_out_where_their_countdown_is_none(tmp_path):
+    text = "x,t\n1,0.2\n2,0.1\n3,0.9\n4,0.0\n5,0.7\n6,0.6\n"
+    usual = own(tmp_path, text, target=("t",), failure_threshold=0.1)
+    kept = own(tmp_path, text, target=("t",), failure_threshold=0.1, last_cycle="drop")
+    assert usual.signal[:, 0].tolist() == [1, 2, 3, 4, 5, 6] and usual.meta.failures == (2, 4)
+    assert kept.signal[:, 0].tolist() == [1, 2, 3, 4] and kept.target[:, 0].tolist() == [0.2, 0.1, 0.9, 0.0]
+    assert kept.meta.failures == (2,) and "2 rows after the last failure left out" in kept.meta.source.notes[0]
+    with pytest.raises(ValueError, match="last_cycle is drop, but the target has no failure"):
+        own(tmp_path, "x,t\n1,0.2\n2,0.1\n", target=("t",), failure_threshold=0.1, last_cycle="drop")
+
+
+@pytest.mark.parametrize("last_cycle", ["keep", "drop"])
+def test_a_long_recording_leaves_out_what_a_table_does(tmp_path, last_cycle):
+    text = "x,t\n1,0.2\n40000,0.1\n3,0.9\n4,0.0\n5,0.7\n6,0.6\n"
+    own(tmp_path, text, target=("t",), failure_threshold=0.1, last_cycle=last_cycle).write(tmp_path / "table")
+    options = {"signal": ("x",), "target": "t", "signal_unit": "1", "target_unit": "1", "failure_threshold": 0.1}
+    long = recording.read(recording.Options(**options, last_cycle=last_cycle), tmp_path / "own.csv")
+    long.write(tmp_path / "long")
+    both = [Series.open(tmp_path / folder, SeriesMeta) for folder in ("table", "long")]
+    for name in ("signal", "target"):
+        assert getattr(both[0], name).tolist() == getattr(both[1], name).tolist()
+    assert both[0].meta.failures == both[1].meta.failures
+    assert ("left out" in long.summary()) == (last_cycle == "drop")
 
 
 def test_a_failure_is_found_where_the_sorted_rows_rise(tmp_path):

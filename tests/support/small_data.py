@@ -97,8 +97,9 @@ TABLE = {
     "target_unit": "points",
     "time_unit": "day",
     "failure_threshold": None,
+    "last_cycle": "keep",
 }
-RECORDING = {"signal": ("Close", "Volume"), "target": "Close", "failure_threshold": None}
+RECORDING = {"signal": ("Close", "Volume"), "target": "Close", "failure_threshold": None, "last_cycle": "keep"}
 FILE = {"file": "own.csv", "url": "https://example.org/own.csv", "checksum": None}
 REVIEWS = imdb.Options(vocabulary=30, words=6, keep="first", validation_fraction=0.25, seed=SEED)
 
