@@ -4,8 +4,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
+LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not end
 
-def _one_orseveral(value: object) -> object:
+
+def _one_or_several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
@@ -15,11 +17,19 @@ def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _is_file_name(name: str) -> str:
+    if name in ("", ".", "..") or {"/", "\\", "\0"} & set(name):
+        raise ValueError("the name of a file, without a folder")
+    return name
+
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+CountOrNone = Annotated[int, Field(ge=0, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
+FileName = Annotated[str, AfterValidator(_is_file_name)]
 
 
 def several(kind: type) -> type:
@@ -29,7 +39,7 @@ def several(kind: type) -> type:
         Strict(False),  # of the list only, so that one name may stand without brackets
         Field(min_length=1),
         AfterValidator(_all_different),
-        BeforeValidator(_one_orseveral),
+        BeforeValidator(_one_or_several),
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from recurrent.config.fields import Count, Fraction, Name, Positive, Section, Seed, several
+from recurrent.config.fields import LARGEST, Count, CountOrNone, Fraction, Name, Positive, Section, Seed, several
 
 T = TypeVar("T")
 LastCycle = Literal["keep", "drop"]
@@ -30,7 +30,7 @@ def _is_cell(name: str) -> str:
 class Simulate(Section):
     """Read by the stage simulate."""
 
-    cycles: Annotated[int, Field(ge=5)]
+    cycles: Annotated[int, Field(ge=5, le=LARGEST)]
     sample_rate: Positive
     seed: Seed
 
@@ -65,7 +65,7 @@ class Window(Section):
     split: Literal["failures", "contiguous", "each_group", "groups", "folds", "given"]
     train_fraction: Fraction
     validation_fraction: Fraction
-    horizon: Annotated[int, Field(ge=0)]
+    horizon: CountOrNone
     relative_to_first: bool
     predict_change: bool
     one_window_per_group: bool
@@ -128,7 +128,7 @@ class Evaluate(Section):
 
     ridge_penalties: Annotated[tuple[Positive, ...], Strict(False), Field(min_length=1)]
     moving_average: Count
-    free_running: Annotated[int, Field(ge=0)]
+    free_running: CountOrNone
     excel: bool
 
 

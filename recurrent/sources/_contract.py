@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from recurrent.config.fields import Name, Section
+from recurrent.config.fields import FileName, Section
 from recurrent.config.reader import explain
 from recurrent.ingest.download import File
 from recurrent.storage.meta import Correlations, SeriesMeta, SourceMeta, Units, columns_of
@@ -57,7 +57,7 @@ Checksum = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{64})$")]
 class RawFile(Section):
     """One file: downloaded under the name `file` into a folder; where `url` is null, your own, wherever it lies."""
 
-    file: Name
+    file: FileName
     url: Url | None
     checksum: Checksum | None
 

@@ -131,15 +131,15 @@ def test_a_value_left_out_is_refused_with_its_line(tmp_path, key):
 
 OUT_OF_RANGE = {
     "seed": ["-1", 2**32],
-    "seq_len": ["0"],
+    "seq_len": ["0", 10**19],
     "simulate.cycles": ["0"],
     "simulate.sample_rate": ["0", "-2000.0"],
     "ingest.csv": ["''"],
     "ingest.target": ["''"],
     "ingest.failure_threshold": ["-0.1"],
-    "window.samples_per_step": ["0"],
+    "window.samples_per_step": ["0", 10**19],
     "window.statistic": ["median", "[]", "[std, std]", "[std, median]"],
-    "window.stride": ["0"],
+    "window.stride": ["0", 2**31],
     "window.batch_size": ["-1"],
     "window.split": ["random"],
     "window.train_fraction": ["0", "1", "1.5"],

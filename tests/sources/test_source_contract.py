@@ -156,7 +156,12 @@ def test_get_source_takes_the_module_and_checks_its_options():
         ({"name": "sine", "rows": 5, "row": 5}, r"source.row: unknown key; the nearest known key is source.rows"),
         ({"name": "sine", "rows": "5"}, r"source.rows: found '5', expected: a valid integer"),
         ({"name": "sine", "rows": 0}, r"source.rows: found 0, expected: greater than or equal to 1"),
+        ({"name": "sine", "rows": 10**19}, r"source.rows: found 10000000000000000000, expected: less than or equal to"),
         ({"name": "synop", **FILE, "station": "1", "checksum": "abc"}, r"source.checksum: found 'abc'"),
+        *(
+            ({"name": "synop", **FILE, "station": "1", "file": name}, r"source.file: found .*a file, without a folder")
+            for name in ("/tmp/x.csv", "../x.csv", "a/b.csv", "..", "", "a\\b.csv", "a\0b")
+        ),
     ],
 )
 def test_get_source_names_the_key_that_is_wrong(source, message):
