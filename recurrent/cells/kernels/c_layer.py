@@ -7,7 +7,6 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a st
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,11 +71,11 @@ class Layer(torch.autograd.Function):
         d_start, d_start_memory = (None if of is None else torch.empty_like(of) for of in (start, start_memory))
         library = c_library.library(ctx.cell, H)
         shares = -(-B // int(library.sequences_of_a_share()))
-        sums = np.zeros((shares, library.size_of_gradient(D, H, A)), np.float32)
+        sums = buffers.empty(shares, library.size_of_gradient(D, H, A), dtype=x.dtype)
 
         def run(first: int, last: int) -> int:
-            sums_at, wanted = sums[first:].ctypes.data, _addresses(d_x, d_start, d_start_memory)
-            return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), sums_at, *wanted))
+            wanted = _addresses(sums[first:], d_x, d_start, d_start_memory)
+            return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), *wanted))
 
         threads.share(run, shares)
         total = sums[0]
@@ -84,12 +83,12 @@ class Layer(torch.autograd.Function):
             total += share
         width, parts = library.width_of_gradient(H), G + c_library.APART[ctx.cell]
         sizes = [D * G, parts, H * G, A]
-        rows = torch.from_numpy(total[: sum(sizes) * width]).view(-1, width)[:, :H]
+        rows = total[: sum(sizes) * width].view(-1, width)[:, :H]
         d_w_in, d_bias, d_w, d_head = torch.split(rows, sizes)
         # two biases, two gradients: what changes one in place, such as clipping, must not change the other
         d_b = torch.cat([d_bias[: G - 1], d_bias[-1:]])
         d_weights = d_w_in.reshape(D, G * H).t(), d_bias[:G].reshape(-1), d_w.reshape(H, G * H).t(), d_b.view(-1)
-        of_head = (d_head, torch.from_numpy(total[sum(sizes) * width :][:A])) if A else (None, None)
+        of_head = (d_head, total[sum(sizes) * width :][:A]) if A else (None, None)
         return None, d_x, d_start, d_start_memory, *d_weights, *of_head
 
 

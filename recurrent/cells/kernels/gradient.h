@@ -29,11 +29,11 @@ ALWAYS const float *before_of(in rows, long stride, in start, in nothing, long b
     return t ? rows + (at - 1) * stride : start ? start + b * H : nothing;
 }
 
-/* sum (rows, WIDE) = d_z (rows, part, :) panels, over the units of all gates. */
-ALWAYS void through(const int rows, vec sum[], in d_z, long Hp, in panels, long H, const int of_input) {
+/* sum (rows, WIDE) += d_z (rows, part, :) panels, over the units of all gates; depth: H, or 0 where there is no d_z. */
+ALWAYS void through(const int rows, vec sum[], in d_z, long Hp, in panels, long H, long depth, const int of_input) {
     for (int g = 0; g < GATES; g++)
         accumulate(rows, WIDE, sum, d_z + (g + (!of_input && APART && g == GATES - 1)) * Hp, line_of(Hp), 1,
-                   panels + g * H * PANEL, PANEL, H);
+                   panels + g * H * PANEL, PANEL, depth);
 }
 
 /* The recurrence backwards through the steps end..begin of the sequences b..b + rows: sets d_z; of the steps after `end`
@@ -45,7 +45,7 @@ ALWAYS void backward_rows(const int rows, long b, long first, long begin, long e
         out d_z = d_zs + (t - begin) * step;
         for (long n = 0; n < Hp; n += PANEL) {
             vec sum[32] = {{0}};
-            if (t < T - 1) through(rows, sum, d_z + step, Hp, g->w + n * GATES * H, H, 0);
+            through(rows, sum, d_z + step, Hp, g->w + n * GATES * H, H, t < T - 1 ? H : 0, 0);
             UNROLL for (int r = 0; r < rows; r++) {
                 const long at = (b + r) * T + t;
                 in before = before_of(g->states, H, g->start, g->nothing, b + r, at, t, H);
@@ -73,14 +73,14 @@ ALWAYS void backward_rows(const int rows, long b, long first, long begin, long e
         }
         for (long n = 0; g->d_x && n < D; n += PANEL) {
             vec sum[32] = {{0}};
-            through(rows, sum, d_z, Hp, g->w_in + n * GATES * H, H, 1);
+            through(rows, sum, d_z, Hp, g->w_in + n * GATES * H, H, H, 1);
             for (int r = 0; r < rows; r++)
                 memcpy(g->d_x + ((b + r) * T + t) * D + n, sum + r * WIDE, 4 * least(PANEL, D - n));
         }
     }
     for (long n = 0; g->d_h && begin == 0 && n < Hp; n += PANEL) {
         vec sum[32] = {{0}};
-        through(rows, sum, d_zs, Hp, g->w + n * GATES * H, H, 0);
+        through(rows, sum, d_zs, Hp, g->w + n * GATES * H, H, H, 0);
         for (int r = 0; r < rows; r++)
             for (int v = 0; v < WIDE; v++) {
                 const long i = n + v * LANES;
@@ -169,8 +169,8 @@ long size_of_gradient(long D, long H, long A) {
 }
 
 /* Shares first..last of the batch: from d_states, or NULL, d_memory (B, H), or NULL, and d_answers (B, T, A) of a head
-   (A, H), adds to d_weights, of each share size_of_gradient floats; d_x and, in rows of H, d_start and d_start_memory, or
-   NULL, are set. Not 0: no memory. */
+   (A, H) -> d_weights, of each share size_of_gradient floats; d_x and, in rows of H, d_start and d_start_memory, or NULL.
+   Not 0: no memory. */
 int backward(long first, long last, long B, long T, long D, long H_, long A, in x, in start, in start_memory, in w_in, in w,
              in states, in kept, in head, in d_states, in d_memory, in d_answers, out d_weights, out d_x, out d_start,
              out d_start_memory) {
@@ -187,6 +187,7 @@ int backward(long first, long last, long B, long T, long D, long H_, long A, in 
         const Backward g = {T, D, H, A, x, start, start_memory, panels_x, panels, states, kept, heads, d_states, d_answers,
                             nothing, d_x, d_z, d_start, carried, d_weights + (share - first) * size};
         memset(carried, 0, SHARE * Hp * sizeof(float));
+        memset(g.sums, 0, size * sizeof(float));
         for (long b = from; MEMORY && d_memory && b < to; b++) memcpy(carried + (b - from) * Hp, d_memory + b * H, 4 * H);
         for (long end = T, begin; end > 0; end = begin) {
             begin = end > CHUNK ? end - CHUNK : 0;
