@@ -11,6 +11,7 @@ import yaml
 from seeds import SEED
 
 import stages
+from recurrent.cells.kernels import threads
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 
@@ -82,11 +83,12 @@ def clear(home, stage):
 
 
 def remake(stage, changes):
-    """Run the stage here, in this process: what it has made, and torch's threads, which change no result."""
+    """Run the stage here, in this process: what it has made, and the threads in use, which change no result."""
     write_params(Path(), changes)
     clear(Path(), stage)  # what DVC has linked to its cache cannot be written
     torch.set_num_threads(1)
+    threads.use(1)
     module = importlib.import_module(f"stages.{stage}")
     knobs = stages.pick(params.read(Path("params.yaml"), Settings), module.Params)
     module.main(knobs, *map(Path, arguments(stage)))
-    return products(Path(), stage), torch.get_num_threads()
+    return products(Path(), stage), max(torch.get_num_threads(), threads.used())

@@ -30,12 +30,13 @@ enum { UNITS = GATES == 1 ? WIDE : 1, WIDTH = GATES * UNITS, ROWS = TILE / WIDTH
         else f(1, at_, __VA_ARGS__), at_ += 1;                                                                         \
     }
 
-/* Weights (G, H, depth) as panels of all gates of BLOCK units, zeros where there are none. */
+/* Weights (G, H, depth) as panels of all gates of BLOCK units, of which those beyond H stay zeros. */
 static void pack_forward(out panels, long depth, long H, in source) {
-    for (long n = 0; n < H; n++)
+    for (long n = 0; n < H; n += BLOCK)
         for (long g = 0; g < GATES; g++)
             for (long k = 0; k < depth; k++)
-                panels[((n / BLOCK * depth + k) * GATES + g) * BLOCK + n % BLOCK] = source[(g * H + n) * depth + k];
+                for (long i = 0; i < least(BLOCK, H - n); i++)
+                    panels[(n * depth + k * BLOCK) * GATES + g * BLOCK + i] = source[(g * H + n + i) * depth + k];
 }
 
 typedef struct {

@@ -14,6 +14,11 @@ def use(count: int) -> None:
     _count = count
 
 
+def used() -> int:
+    """Give the number that `use` said."""
+    return _count
+
+
 def share(run: Callable[[int, int], Any], count: int) -> None:
     """Call run(first, last) for each thread's part of `count`; ctypes lets go of the interpreter's lock."""
     threads = min(_count, count)
