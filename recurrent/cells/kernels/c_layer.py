@@ -78,18 +78,12 @@ class Layer(torch.autograd.Function):
             return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), *wanted))
 
         threads.share(run, shares)
-        total = sums[0]
-        for share in sums[1:]:  # one after the other, whichever thread made them
-            total += share
-        width, parts = library.width_of_gradient(H), G + c_library.APART[ctx.cell]
-        sizes = [D * G, parts, H * G, A]
-        rows = total[: sum(sizes) * width].view(-1, width)[:, :H]
-        d_w_in, d_bias, d_w, d_head = torch.split(rows, sizes)
-        # two biases, two gradients: what changes one in place, such as clipping, must not change the other
-        d_b = torch.cat([d_bias[: G - 1], d_bias[-1:]])
-        d_weights = d_w_in.reshape(D, G * H).t(), d_bias[:G].reshape(-1), d_w.reshape(H, G * H).t(), d_b.view(-1)
-        of_head = (d_head, total[sum(sizes) * width :][:A]) if A else (None, None)
-        return None, d_x, d_start, d_start_memory, *d_weights, *of_head
+        sizes = [G * H * D, G * H, G * H * H, G * H, A * H, A]
+        total = x.new_empty(sum(sizes))
+        library.together(shares, D, H, A, *_addresses(sums, total))
+        d_w_in, d_b_in, d_w, d_b, d_head, d_head_bias = torch.split(total, sizes)
+        of_head = (d_head.view(A, H), d_head_bias) if A else (None, None)
+        return None, d_x, d_start, d_start_memory, d_w_in.view(-1, D), d_b_in, d_w.view(-1, H), d_b, *of_head
 
 
 def _forward(

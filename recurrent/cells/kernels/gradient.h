@@ -4,8 +4,6 @@ enum { PARTS = GATES + APART, SHARE = 12, CHUNK = 32, AHEAD = 2 };
 
 /* Sequences whose share of the weights' gradient is summed apart. */
 long sequences_of_a_share(void) { return SHARE; }
-/* Columns of a gate in the weights' gradient. */
-long width_of_gradient(long H) { return filled(H, PANEL); }
 
 /* Weights (depth, width) as panels of PANEL columns. */
 static void pack_backward(out panels, long depth, long width, in source) {
@@ -199,5 +197,25 @@ int backward(long first, long last, long B, long T, long D, long H_, long A, in 
         for (long b = from; d_start_memory && b < to; b++) memcpy(d_start_memory + b * H, carried + (b - from) * Hp, 4 * H);
     }
     free(panels);
+    return 0;
+}
+
+/* Adds the shares' sums, one after the other -> gradients as nn.Linear has its weights: w_in (G, H, D), b_in (G, H),
+   w (G, H, H), b (G, H), head (A, H), its bias (A). */
+int together(long shares, long D, long H_, long A, out sums, out total) {
+    const long H = CONSTANT(H_), Hp = filled(H, PANEL), size = size_of_gradient(D, H, A);
+    in d_w_in = sums, d_bias = d_w_in + D * GATES * Hp, d_w = d_bias + PARTS * Hp, d_head = d_w + H * GATES * Hp;
+    for (long share = 1; share < shares; share++)
+        for (long i = 0; i < size; i++) sums[i] += sums[share * size + i];
+    out b_in = total + GATES * H * D, w = b_in + GATES * H, b = w + GATES * H * H, head = b + GATES * H;
+    for (long g = 0; g < GATES; g++)
+        for (long n = 0; n < H; n++) {
+            for (long d = 0; d < D; d++) total[(g * H + n) * D + d] = d_w_in[(d * GATES + g) * Hp + n];
+            for (long k = 0; k < H; k++) w[(g * H + n) * H + k] = d_w[(k * GATES + g) * Hp + n];
+            b_in[g * H + n] = d_bias[g * Hp + n];
+            b[g * H + n] = d_bias[(g + (APART && g == GATES - 1)) * Hp + n];
+        }
+    for (long a = 0; a < A; a++) memcpy(head + a * H, d_head + a * Hp, 4 * H);
+    memcpy(head + A * H, d_head + A * Hp, 4 * A);
     return 0;
 }
