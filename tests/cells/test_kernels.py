@@ -167,7 +167,7 @@ def test_memory_in_use_is_not_given_out_again(backend):
 
 def test_memory_is_given_out_again_when_nobody_looks():
     places = {buffers.empty(40, 1000, dtype=torch.float32).data_ptr() for _ in range(5)}
-    assert len(places) == 1
+    assert len(places) == 1 and not places.pop() % 64  # a vector crosses no line of the cache
     for size in range(1, 200):
         buffers.empty(3**9 * size, dtype=torch.float32)
     assert len(buffers._idle) < 20  # what is too small is let go
