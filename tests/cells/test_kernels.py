@@ -167,7 +167,7 @@ def test_memory_in_use_is_not_given_out_again(backend):
 
 def test_memory_is_given_out_again_when_nobody_looks():
     places = {buffers.empty(40, 1000, dtype=torch.float32).data_ptr() for _ in range(5)}
-    assert len(places) == 1
+    assert len(places) == 1 and not places.pop() % 64  # a vector crosses no line of the cache
     for size in range(1, 200):
         buffers.empty(3**9 * size, dtype=torch.float32)
     assert len(buffers._idle) < 20  # what is too small is let go
@@ -184,11 +184,11 @@ def fresh(monkeypatch):
     """Nothing said and nothing loaded yet, before and after, and no choice of the person who runs the tests."""
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.delenv("RECURRENT_MARCH", raising=False)
-    dispatch._say.cache_clear()
+    dispatch._say_once.cache_clear()
     compiled_c.load.cache_clear()
     c_library.library.cache_clear()
     yield
-    dispatch._say.cache_clear()
+    dispatch._say_once.cache_clear()
     compiled_c.load.cache_clear()
     c_library.library.cache_clear()
 

@@ -87,7 +87,8 @@ def remake(stage, changes):
     write_params(Path(), changes)
     clear(Path(), stage)  # what DVC has linked to its cache cannot be written
     torch.set_num_threads(1)
+    threads.use(1)
     module = importlib.import_module(f"stages.{stage}")
     chosen = pick(reader.read(Path("params.yaml"), Settings), module.Params)
     module.main(chosen, *map(Path, arguments(stage)))
-    return products(Path(), stage), (torch.get_num_threads(), threads.count())
+    return products(Path(), stage), max(torch.get_num_threads(), threads.used())

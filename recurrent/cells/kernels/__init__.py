@@ -1,1 +1,1 @@
-"""Fast paths of the manual cell: the same maths as its loop, to rounding. The loop stays the reference."""
+"""Fast paths of the hand-made cells: the same maths as their loop, to rounding. The loop stays the reference."""

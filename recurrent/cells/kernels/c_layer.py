@@ -7,7 +7,6 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a st
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,25 +71,19 @@ class Layer(torch.autograd.Function):
         d_start, d_start_memory = (None if of is None else torch.empty_like(of) for of in (start, start_memory))
         library = c_library.library(ctx.cell, H)
         shares = -(-B // int(library.sequences_of_a_share()))
-        sums = np.zeros((shares, library.size_of_gradient(D, H, A)), np.float32)
+        sums = buffers.empty(shares, library.size_of_gradient(D, H, A), dtype=x.dtype)
 
         def run(first: int, last: int) -> int:
-            sums_at, wanted = sums[first:].ctypes.data, _addresses(d_x, d_start, d_start_memory)
-            return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), sums_at, *wanted))
+            wanted = _addresses(sums[first:], d_x, d_start, d_start_memory)
+            return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), *wanted))
 
         threads.share(run, shares)
-        total = sums[0]
-        for share in sums[1:]:  # one after the other, whichever thread made them
-            total += share
-        width, parts = library.width_of_gradient(H), G + c_library.APART[ctx.cell]
-        sizes = [D * G, parts, H * G, A]
-        rows = torch.from_numpy(total[: sum(sizes) * width]).view(-1, width)[:, :H]
-        d_w_in, d_bias, d_w, d_head = torch.split(rows, sizes)
-        # two biases, two gradients: what changes one in place, such as clipping, must not change the other
-        d_b = torch.cat([d_bias[: G - 1], d_bias[-1:]])
-        d_weights = d_w_in.reshape(D, G * H).t(), d_bias[:G].reshape(-1), d_w.reshape(H, G * H).t(), d_b.view(-1)
-        of_head = (d_head, torch.from_numpy(total[sum(sizes) * width :][:A])) if A else (None, None)
-        return None, d_x, d_start, d_start_memory, *d_weights, *of_head
+        sizes = [G * H * D, G * H, G * H * H, G * H, A * H, A]
+        total = x.new_empty(sum(sizes))
+        library.together(shares, D, H, A, *_addresses(sums, total))
+        d_w_in, d_b_in, d_w, d_b, d_head, d_head_bias = torch.split(total, sizes)
+        of_head = (d_head.view(A, H), d_head_bias) if A else (None, None)
+        return None, d_x, d_start, d_start_memory, d_w_in.view(-1, D), d_b_in, d_w.view(-1, H), d_b, *of_head
 
 
 def _forward(

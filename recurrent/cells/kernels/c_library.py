@@ -18,15 +18,15 @@ Floats = npt.NDArray[np.float32]
 
 SOURCE = Path(__file__).with_name("recurrence.c")
 GATES = {"manual": 1, "gru": 3, "lstm": 4}  # each has a file of its name, .h
-APART = {"manual": 0, "gru": 1, "lstm": 0}  # gates whose part from the state before stands apart
+PARTS = {"manual": 1, "gru": 1, "lstm": 2}  # of the state
 KEPT = {"manual": 0, "gru": 4, "lstm": 5}  # numbers of a unit and step that are kept for the gradient; see there
 long, pointer = ctypes.c_long, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c and gradient.h
     "sequences_of_a_share": (),
-    "width_of_gradient": (long,),
     "size_of_gradient": (long,) * 3,
     "forward": (long,) * 6 + (pointer,) * 14,
     "backward": (long,) * 7 + (pointer,) * 15,
+    "together": (long,) * 4 + (pointer,) * 2,
 }
 
 

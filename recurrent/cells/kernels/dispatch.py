@@ -12,7 +12,7 @@ from recurrent.cells.kernels import c_layer, c_library, cudnn_layer, numpy_layer
 
 
 def choose(backend: str, cell: str = "manual", hidden: int = 0) -> str:
-    """Give the backend that this machine can run, reference, numpy or c; auto is the fastest of them.
+    """Return the backend that this machine can run, reference, numpy or c; auto is the fastest of them.
 
     Only c gives the same bits on every machine (docs/numerics.md); the others equal it to rounding. It is compiled for
     the cell and the hidden size here, where it is not yet.
@@ -22,8 +22,8 @@ def choose(backend: str, cell: str = "manual", hidden: int = 0) -> str:
     try:
         c_library.library(cell, hidden)
     except compiled_c.Unavailable as reason:
-        other = "numpy" if cell == "manual" else "reference"
-        _say(f"backend {other} instead of c: {reason}")
+        other = "numpy" if cell in numpy_layer.CELLS else "reference"
+        _say_once(f"backend {other} instead of c: {reason}")
         return other
     return "c"
 
@@ -63,12 +63,12 @@ def layer(
     if alike and x.numel() and not torch.is_autocast_enabled("cpu"):
         if backend == "c" and x.dtype == torch.float32:
             return _compiled(cell, tensors, x, start, weights, head)
-        if cell == "manual" and x.dtype in (torch.float32, torch.float64):
+        if cell in numpy_layer.CELLS and x.dtype in (torch.float32, torch.float64):
             if backend != "numpy":
-                _say(f"backend numpy instead of {backend}: {x.dtype}")
+                _say_once(f"backend numpy instead of {backend}: {x.dtype}")
             states = numpy_layer.Layer.apply(x, None if start is None else start[0], *weights)  # type: ignore[no-untyped-call]
             return states if head is None else head(states), (states[:, -1],)
-    _say(f"backend reference instead of {backend}: {x.dtype} on {x.device}, {tuple(x.shape)}")
+    _say_once(f"backend reference instead of {backend}: {x.dtype} on {x.device}, {tuple(x.shape)}")
     return None
 
 
@@ -87,10 +87,9 @@ def _compiled(
         last = states[:, -1]
     else:
         states, last, memory, answers = c_layer.infer(cell, x, begin, weights, ends)
-    return states if head is None else answers, (last, memory) if cell == "lstm" else (last,)
+    return states if head is None else answers, (last, memory)[: c_library.PARTS[cell]]
 
 
 @cache
-def _say(line: str) -> None:
-    """Once is enough."""
+def _say_once(line: str) -> None:
     print(line, file=sys.stderr)

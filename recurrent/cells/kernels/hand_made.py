@@ -3,6 +3,8 @@
 Legend of shapes: B batch, T steps, D features, H hidden_size, L num_layers, A answers of a step, G gates.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -46,10 +48,10 @@ class HandMade(nn.Module):
         """
         found, last = x_BTD, []
         given = (state,) if isinstance(state, Tensor) else state
-        layers = [*zip(self.input_to_hidden, self.hidden_to_hidden, strict=True)]
+        layers: Any = [*zip(self.input_to_hidden, self.hidden_to_hidden, strict=True)]
         for layer, (from_input, from_hidden) in enumerate(layers):
             start = None if given is None else tuple(part_LBH[layer] for part_LBH in given)
-            weights = [*from_input.parameters(), *from_hidden.parameters()]
+            weights = [from_input.weight, from_input.bias, from_hidden.weight, from_hidden.bias]
             top = head if layer == len(layers) - 1 else None
             if (fast := dispatch.layer(self.name, self.backend, found, start, weights, top)) is not None:
                 found, ending = fast

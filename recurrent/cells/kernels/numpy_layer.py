@@ -13,6 +13,8 @@ from torch import Tensor
 
 from recurrent.cells.kernels import buffers
 
+CELLS = ("manual",)  # that this file computes
+
 
 class Layer(torch.autograd.Function):
     """Signal (B, T, D), start (B, H) or None, weights as nn.Linear has them -> states (B, T, H)."""

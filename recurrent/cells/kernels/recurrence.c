@@ -1,10 +1,10 @@
 /* A recurrent layer, a linear head on its states, and their gradients, float32. CELL says what a step computes.
 
    Sequences of a batch do not meet, so a block of them runs through all steps at a time, while its states stay in the
-   first-level cache. Products are of `rows` x `width` vectors of sums, against weights packed in panels as wide as those
-   (the way of GotoBLAS: K. Goto, R. van de Geijn, ACM TOMS 34, 12, 2008). With HIDDEN, the states' number is a constant.
-   Legend: B sequences, T steps, D features, H states, A answers of a step, G gates; Hp: H filled up to whole panels;
-   matrices are row by row. */
+   first-level cache. Products are of `rows` x `width` vectors of sums, against weights packed in panels as wide as
+   those (the way of GotoBLAS: K. Goto, R. van de Geijn, ACM TOMS 34, 12, 2008). With HIDDEN, the states' number is a
+   constant. Legend: B sequences, T steps, D features, H states, A answers of a step, G gates; Hp: H filled up to whole
+   panels; matrices are row by row. */
 #include "vector.h"
 
 #ifndef CELL
@@ -30,12 +30,13 @@ enum { UNITS = GATES == 1 ? WIDE : 1, WIDTH = GATES * UNITS, ROWS = TILE / WIDTH
         else f(1, at_, __VA_ARGS__), at_ += 1;                                                                         \
     }
 
-/* Weights (G, H, depth) as panels of all gates of BLOCK units, zeros where there are none. */
+/* Weights (G, H, depth) as panels of all gates of BLOCK units, of which those beyond H stay zeros. */
 static void pack_forward(out panels, long depth, long H, in source) {
-    for (long n = 0; n < H; n++)
+    for (long n = 0; n < H; n += BLOCK)
         for (long g = 0; g < GATES; g++)
             for (long k = 0; k < depth; k++)
-                panels[((n / BLOCK * depth + k) * GATES + g) * BLOCK + n % BLOCK] = source[(g * H + n) * depth + k];
+                for (long i = 0; i < least(BLOCK, H - n); i++)
+                    panels[(n * depth + k * BLOCK) * GATES + g * BLOCK + i] = source[(g * H + n + i) * depth + k];
 }
 
 typedef struct {
@@ -79,7 +80,8 @@ ALWAYS void forward_rows(const int rows, long b, const Forward *restrict f) {
                     if (f->states) store_first(f->states + at * H + i, h, left);
                     if (MEMORY) store(f->memory + r * Hp + i, memory);
                     if (KEPT && f->kept)
-                        UNROLL for (int q = 0; q < KEPT; q++) store_first(f->kept + (at * KEPT + q) * H + i, kept[q], left);
+                        UNROLL for (int q = 0; q < KEPT; q++)
+                            store_first(f->kept + (at * KEPT + q) * H + i, kept[q], left);
                 }
         }
         for (long a = 0; a < A; a++) {
@@ -94,10 +96,10 @@ ALWAYS void forward_rows(const int rows, long b, const Forward *restrict f) {
 }
 
 /* Sequences from..to of the batch: x (B, T, D), start and start_memory (B, H) or NULL, and a head (A, H) with its bias
-   (A) where A > 0 -> states (B, T, H) and kept (B, T, KEPT, H), or NULL, last and last_memory (B, H), answers (B, T, A).
-   Not 0: no memory. */
-int forward(long from, long to, long T, long D, long H_, long A, in x, in start, in start_memory, in w_in, in b_in, in w,
-            in b, in head, in head_bias, out states, out kept, out last, out last_memory, out answers) {
+   (A) where A > 0 -> states (B, T, H) and kept (B, T, KEPT, H), or NULL, last and last_memory (B, H), answers
+   (B, T, A). Not 0: no memory. */
+int forward(long from, long to, long T, long D, long H_, long A, in x, in start, in start_memory, in w_in, in b_in,
+            in w, in b, in head, in head_bias, out states, out kept, out last, out last_memory, out answers) {
     const long H = CONSTANT(H_), Hp = filled(H, PANEL), Gp = GATES * Hp;
     float *panels = zeros((D + H + 1) * Gp + (1 + 3 * ROWS) * Hp), *biases = panels + (D + H) * Gp;
     if (!panels) return 1;

@@ -14,17 +14,17 @@ def use(threads: int) -> None:
     _count = threads
 
 
-def count() -> int:
-    """Return how many threads the kernels may use."""
+def used() -> int:
+    """Give the number that `use` said."""
     return _count
 
 
-def share(run: Callable[[int, int], Any], parts: int) -> None:
-    """Call run(first, last) for each thread's share of `parts`; ctypes lets go of the interpreter's lock."""
-    threads = min(_count, parts)
-    bounds = [parts * i // threads for i in range(threads + 1)]
-    rest = [_pool(threads - 1).submit(run, *part) for part in zip(bounds[1:], bounds[2:], strict=False)]
-    failed = [run(0, bounds[1]), *(other.result() for other in rest)]
+def share(run: Callable[[int, int], Any], count: int) -> None:
+    """Call run(first, last) for each thread's part of `count`; ctypes lets go of the interpreter's lock."""
+    threads = min(_count, count)
+    bounds = [count * i // threads for i in range(threads + 1)]
+    others = [_pool(threads - 1).submit(run, *part) for part in zip(bounds[1:], bounds[2:], strict=False)]
+    failed = [run(0, bounds[1]), *(other.result() for other in others)]
     if any(failed):
         raise MemoryError("no memory for the recurrence's weights")
 

@@ -1,7 +1,8 @@
 /* Vectors of floats, what is done with them, and sums of products in registers; the same bits on every machine.
 
    The order of every sum is that of docs/numerics.md: it depends on no vector width, tile, thread or compiler. Each
-   element has its own sum, over one index in order, by fused multiply-adds; so tiles of any shape give the same bits. */
+   element has its own sum, over one index in order, by fused multiply-adds; so tiles of any shape give the same
+   bits. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,8 +67,10 @@ ALWAYS vec smaller(vec a, vec b) { return (vec)(((mask)a & (a < b)) | ((mask)b &
 /* A rational function, fitted to a relative error of 1.3e-7 up to 7.9; NaN comes through. */
 ALWAYS vec tanh_of(vec z) {
     const vec x = larger(all(-7.9f), smaller(all(7.9f), z)), u = x * x;
-    const vec p = fused(u, fused(u, fused(u, all(1.1531653e-5f), all(0.0029604562f)), all(0.12934402f)), all(0.99999987f));
-    const vec q = fused(u, fused(u, fused(u, fused(u, all(2.4924881e-7f), all(0.00024000963f)), all(0.023854013f)), all(0.46267628f)), all(1));
+    const vec p = fused(u, fused(u, fused(u, all(1.1531653e-5f), all(0.0029604562f)), all(0.12934402f)),
+                        all(0.99999987f));
+    const vec q = fused(u, fused(u, fused(u, fused(u, all(2.4924881e-7f), all(0.00024000963f)), all(0.023854013f)),
+                              all(0.46267628f)), all(1));
     return x * p / q;
 }
 ALWAYS vec sigmoid_of(vec z) { return fused(tanh_of(z * 0.5f), all(0.5f), all(0.5f)); }
@@ -111,7 +114,8 @@ ALWAYS vec halved(const int half, vec a, vec b) {
 #endif
 }
 
-/* Lane r: a(r) b over n elements. Element i goes to partial sum i % 16, and halves of them are added until one is left. */
+/* Lane r: a(r) b over n elements. Element i goes to partial sum i % 16, and halves of them are added until one is
+   left. */
 ALWAYS vec dots(const int rows, in a, long a_row, in b, long n) {
     vec sum[2 * TILE] = {{0}};
     UNROLL for (int r = 0; r < rows; r++) {
