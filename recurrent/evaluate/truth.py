@@ -114,7 +114,7 @@ class Classes:
     headline: ClassVar = "accuracy"
     error: ClassVar = "log_loss"
     constant: ClassVar = "class_prior"
-    baselines: ClassVar = ("class_prior", "bag_of_words")
+    baselines: ClassVar = ("class_prior", "tfidf")
 
     names: Sequence[str]
     actual: Floats
