@@ -110,7 +110,7 @@ def test_metrics_have_the_schema_that_is_promised(finished):
     assert set(result) == {*PARTS, "baselines", "skill", "mae_gain_ci95", "counts"}
     assert set(gain) == {"low", "high"} and gain["low"] < gain["high"]
     assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
-    assert set(result["baselines"]) == {"median", "clock", "ridge"}
+    assert set(result["baselines"]) == {"median", "clock", "ridge", "boosted_trees"}
     assert all(set(scores) == SCORES for scores in result["baselines"].values())
     assert set(result["counts"]) == {"train_windows", "validation_windows", "test_windows", "test_cycles"}
     best = min(scores["mae"] for scores in result["baselines"].values())

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recurrent.evaluate.ridge import fit_ridge
+from recurrent.evaluate.trees import LEAST_WINDOWS, boosted_trees
 from recurrent.evaluate.truth import measured
 from recurrent.evaluate.words import tfidf
 from recurrent.window.windows import Windows
@@ -21,6 +22,7 @@ def forecasts(
 ) -> dict[str, Floats]:
     """Forecast the end of each window with those baselines in `names` that apply: name -> (N, K), or (N, C)."""
     meta, horizon = windows.meta, windows.parts[part].horizon
+    enough_for_trees = windows.parts["train"].windows >= LEAST_WINDOWS
     candidates: list[tuple[str, object, Callable[[], Floats]]] = [
         ("class_prior", True, lambda: class_prior(windows, part)),
         ("tfidf", meta.vocabulary, lambda: tfidf(windows, part)),
@@ -31,6 +33,7 @@ def forecasts(
         ("seasonal_naive", meta.measures_target and meta.season, lambda: seasonal_naive(windows, part)),
         ("moving_average", meta.measures_target, lambda: moving(windows, part, moving_average)),
         ("ridge", windows.equal_length, lambda: fit_ridge(windows, ridge_penalties).forecast(windows, part)),
+        ("boosted_trees", windows.equal_length and enough_for_trees, lambda: boosted_trees(windows, part)),
     ]
     return {name: forecast() for name, applies, forecast in candidates if name in names and applies}
 

@@ -43,7 +43,9 @@ class Quantities:
     headline: ClassVar = "mean_delta"
     error: ClassVar = "mae"
     constant: ClassVar = "median"  # the baseline that is a constant
-    baselines: ClassVar = ("median", "clock", "persistence", "drift", "seasonal_naive", "moving_average", "ridge")
+    baselines: ClassVar = (
+        *("median", "clock", "persistence", "drift", "seasonal_naive", "moving_average", "ridge", "boosted_trees"),
+    )
 
     targets: Sequence[str]
     actual: Floats
