@@ -32,7 +32,7 @@ class Ridge:
     weights: Floats
     penalties: tuple[float, ...]
 
-    def __call__(self, signal_BTD: Any, lengths: None) -> Floats:
+    def __call__(self, signal_BTD: Any, lengths: Any) -> Floats:
         """Return outputs for the end of each window, (B, 1, K)."""
         design_BF = _design(signal_BTD, self.middle)
         return np.stack([total(design_BF * weight, axis=1) for weight in self.weights], axis=1)[:, None]

@@ -213,11 +213,15 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
     result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts)])
-    assert result.keys() == {*PARTS, "baselines", "skill", "mae_gain_ci95", "counts"}
+    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
-    assert result["mae_gain_ci95"] == {"low": 0.5, "high": 0.5}  # the clock is off by 1 everywhere
+    assert result["gain_ci95"] == {  # the clock is off by 1 everywhere, the network by 0.5, the labels are 4 on average
+        "mae": {"baseline": "clock", "low": 0.5, "high": 0.5},
+        "mse": {"baseline": "clock", "low": 0.75, "high": 0.75},
+        "mean_delta": {"baseline": "clock", "low": 0.125, "high": 0.125},
+    }
     assert result["counts"] == {"train_windows": 19, "validation_windows": 4, "test_windows": 7, "test_cycles": 1}
 
 
@@ -246,7 +250,7 @@ def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, words):
     others = {"median": {"mae": 4.0, "mean_delta": 0.4}, "clock": {"mae": clock, "mean_delta": 0.2}}
     result = {"test": {"mae": mae, "mean_delta": 0.1, "r2": r2}, "baselines": others, "skill": skill}
     interval = {"low": low, "high": 1.25}
-    *table, last = summary_text(result | {"mae_gain_ci95": interval}, Quantities).splitlines()
+    *table, last = summary_text(result | {"gain_ci95": {"mae": interval}}, Quantities).splitlines()
     gain = f" (95 % interval of the gain in mae: {low:.3g} to 1.25)."
     assert last == words + gain * words.startswith("No")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]
