@@ -43,6 +43,7 @@ def test_means_reach_no_further_than_the_window(seq_len, count):
     assert trees.window_features(np.ones((3, seq_len, 1))).shape == (3, count)
 
 
+@threadpool_limits.wrap(1)  # more than one is slower on so few rows
 def by_definition(windows, target):
     """Forecasts of the test part by scikit-learn, with features made anew."""
     from sklearn.ensemble import HistGradientBoostingRegressor
