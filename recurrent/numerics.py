@@ -41,13 +41,12 @@ def mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:
     return result
 
 
-def solve(gram: Floats, moments: Floats) -> Floats:
-    """Least squares by the normal equations: Cholesky's factors with pivots, and two rounds of refinement.
+def cholesky(gram: Floats) -> list[tuple[int, Floats]]:
+    """Factorise a positive semidefinite matrix (F, F), the largest pivot first.
 
-    Parameters
-    ----------
-    gram : (F, F), positive semidefinite. Rows that the others determine get the weight 0
-    moments : (F,)
+    Returns
+    -------
+    list of (pivot, column), column (F,); shorter than F where rows are determined by others
     """
     rest, left = gram.copy(), gram.diagonal().copy()
     least = len(gram) * 2.0**-52 * left.max(initial=0.0)
@@ -61,18 +60,43 @@ def solve(gram: Floats, moments: Floats) -> Floats:
         columns.append(column)
         left = rest.diagonal().copy()
         left[pivots] = 0.0
+    return [*zip(pivots, columns, strict=True)]
+
+
+def solve(gram: Floats, moments: Floats) -> Floats:
+    """Least squares by the normal equations: Cholesky's factors with pivots, and two rounds of refinement.
+
+    Parameters
+    ----------
+    gram : (F, F), positive semidefinite. Rows that the others determine get the weight 0
+    moments : (F,)
+    """
+    factors = cholesky(gram)
     weights, wanted = np.zeros(len(gram)), moments
     for _ in range(3):
         known = []
-        for pivot, column in zip(pivots, columns, strict=True):
+        for pivot, column in factors:
             known.append(wanted[pivot] / column[pivot])
             wanted = wanted - column * known[-1]
         change = np.zeros(len(gram))
-        for pivot, column, value in reversed([*zip(pivots, columns, known, strict=True)]):
+        for (pivot, column), value in reversed([*zip(factors, known, strict=True)]):
             change[pivot] = (value - total(column * change)) / column[pivot]
         weights += change
         wanted = moments - total(gram * weights, axis=1)
     return weights
+
+
+def inverse_diagonal(gram: Floats) -> Floats:
+    """Diagonal of the inverse of a positive semidefinite matrix (F, F); 0 for rows that the others determine.
+
+    With gram = L L', it is the squared length of the columns of the inverse of L.
+    """
+    wanted, squares = np.eye(len(gram)), np.zeros(len(gram))
+    for pivot, column in cholesky(gram):
+        known = wanted[pivot] / column[pivot]
+        wanted -= column[:, None] * known
+        squares += known * known
+    return squares
 
 
 def power(base: float, exponent: int) -> float:

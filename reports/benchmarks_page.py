@@ -27,21 +27,21 @@ def recurrence(measured: dict[str, Any]) -> str:
         both = (measured[f"{kind}.c_vs_nn_{peer.lower()}"] for kind in ("train", "inference"))
         lines.append(f"| C ({peer}) against nn.{peer} | {' | '.join(f'{ratio:.2f}' for ratio in both)} |")
     lines.append(f"| the matrix products alone against nn.RNN | {measured['train.ceiling_vs_nn_rnn']:.2f} | |")
-    shown = {"nn_rnn": "nn.RNN", "numpy": "numpy", "c": "C", "c_gru": "C, GRU", "c_lstm": "C, LSTM"}
+    columns = {"nn_rnn": "nn.RNN", "numpy": "numpy", "c": "C", "c_gru": "C, GRU", "c_lstm": "C, LSTM"}
     lines += [
         "",
-        f"| share of the core's matrix product, training | {' | '.join(shown.values())} |",
+        f"| share of the core's matrix product, training | {' | '.join(columns.values())} |",
         "| --- " * 6 + "|",
     ]
     for hidden in sorted({cell["hidden"] for cell in measured["cells"]}):
         cells = [cell["share_of_peak"] for cell in measured["cells"] if cell["hidden"] == hidden]
-        shares = (np.mean([cell[name] for cell in cells]) for name in shown)
+        shares = (np.mean([cell[name] for cell in cells]) for name in columns)
         lines.append(f"| hidden {hidden} | {' | '.join(f'{share:.0%}' for share in shares)} |")
     steps = measured["one_step_us"]
-    names = list(next(iter(steps.values())))
-    lines += ["", f"| one sequence, microseconds a step | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
+    order = list(next(iter(steps.values())))
+    lines += ["", f"| one sequence, microseconds a step | {' | '.join(order)} |", "| --- " * (len(order) + 1) + "|"]
     for hidden, times in steps.items():
-        lines.append(f"| hidden {hidden} | {' | '.join(f'{times[name]:.0f}' for name in names)} |")
+        lines.append(f"| hidden {hidden} | {' | '.join(f'{times[name]:.0f}' for name in order)} |")
     threads = (
         f"Two threads train {measured['train.two_threads_vs_one']:.2f} times as fast as one (hidden 64, batch 256)."
     )

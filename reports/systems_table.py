@@ -38,30 +38,34 @@ def value(metrics: dict[str, Any], path: str) -> float:
     return float(entry)
 
 
+def verdict(low: float, high: float) -> str:
+    """Return what the interval of the gain says in one of three ways."""
+    return "better" if low > 0 else "worse" if high < 0 else "not sure"
+
+
 def row(name: str, cell: str, metrics: dict[str, Any], what: str, path: str, reach: float) -> str:
-    """Return a row: one figure, that of the best baseline, and the interval of the gain over it."""
-    ours, key = value(metrics, path), path.partition(" ")[0].split(".")[-1]
+    """Return a row: one figure, that of the baseline which is best in it, the interval of the gain, the verdict."""
+    ours, (place, key) = value(metrics, path), path.partition(" ")[0].split(".")
     bigger = key == "accuracy"
-    known = {b: scores[key] for b, scores in metrics["baselines"].items() if key in scores}
-    if path.startswith("free_running"):
-        best = f"persistence {metrics['free_running']['persistence_rmse']:.3g}"
-    elif known:
-        pick = (max if bigger else min)(known, key=lambda b: known[b])
-        scale = metrics["baselines"]["persistence"]["mse"] if " / " in path else 1.0
-        best = f"{pick} {known[pick] / scale:.3g}"
-    else:
-        best = ""
+    scored = metrics if place == "test" else metrics[place]
+    known = {b: scores[key] for b, scores in scored.get("baselines", {}).items() if key in scores}
+    scale = metrics["baselines"]["persistence"]["mse"] if " / " in path else 1.0
+    pick = (max if bigger else min)(known, key=lambda b: known[b]) if known else ""
+    best = f"{pick} {known[pick] / scale:.3g}" if known else ""
     met = "" if reach != reach else f"{reach:g} " + ("✓" if (ours >= reach if bigger else ours <= reach) else "✗")
-    gain = next(values for key, values in metrics.items() if key.endswith("_gain_ci95"))
-    return f"| {name} | {cell} | {what} | {ours:.3g} | {met} | {best} | {gain['low']:.2g} to {gain['high']:.2g} |"
+    gain, words = "", ""
+    if key in scored.get("gain_ci95", {}):  # metrics of before have none
+        low, high = (scored["gain_ci95"][key][end] / scale for end in ("low", "high"))
+        gain, words = f"{low:.2g} to {high:.2g}", verdict(low, high)
+    return f"| {name} | {cell} | {what} | {ours:.3g} | {met} | {best} | {gain} | {words} |"
 
 
 def table() -> str:
     """Return Markdown: a row per figure."""
     systems = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text())["systems"]
     lines = [
-        "| system | cell | score on the test set | network | target | best baseline | gain over it, 95 % interval |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| system | cell | score on the test set | network | target | best baseline | gain, 95 % interval | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, figures in REQUIRED.items():
         metrics = json.loads((ROOT / "systems" / "metrics" / f"{name}.json").read_text())

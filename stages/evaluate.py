@@ -37,7 +37,8 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
     if evaluate.excel:
         write_excel(predictions / "predictions.xlsx", sheets(results[0]))
     if evaluate.free_running:
-        runs = free_running.short_runs(data, predictors[0], evaluate.free_running)
+        penalties = evaluate.ridge_penalties
+        runs = free_running.short_runs(data, predictors[0], evaluate.free_running, ridge_penalties=penalties)
         content["free_running"] = runs.scores()
         for name, table in free_running.tables(runs, free_running.single_run(data, predictors[0]), data).items():
             write_csv(predictions / f"{name}.csv", [table])

@@ -58,8 +58,9 @@ MAY_IMPORT = {
     "argparse": ("recurrent/config/stage.py",),
     "openpyxl": (),  # pandas calls it
     "pandas": ("recurrent/ingest/text_table.py", "recurrent/sources/*", "recurrent/storage/tables.py"),
-    "sklearn": ("recurrent/evaluate/baselines.py",),
-    "scipy": ("recurrent/evaluate/baselines.py",),
+    "sklearn": ("recurrent/evaluate/trees.py", "recurrent/evaluate/words.py"),
+    "threadpoolctl": ("recurrent/evaluate/trees.py",),
+    "scipy": ("recurrent/evaluate/words.py",),
     **dict.fromkeys(("pooch", "requests", "urllib"), ("recurrent/ingest/download.py",)),
     "pickle": (),
     **dict.fromkeys(("reports", "benchmarks", "dvc", "vl_convert"), ()),  # read results, make none

@@ -107,11 +107,13 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    gain = result["mae_gain_ci95"]
-    assert set(result) == {*PARTS, "baselines", "skill", "mae_gain_ci95", "counts"}
-    assert set(gain) == {"low", "high"} and gain["low"] < gain["high"]
+    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert set(result["gain_ci95"]) == {"mae", "mse", "mean_delta"}
+    for error, gain in result["gain_ci95"].items():
+        assert set(gain) == {"baseline", "low", "high"} and gain["low"] < gain["high"]
+        assert gain["baseline"] == min(result["baselines"], key=lambda name: result["baselines"][name][error])
     assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
-    assert set(result["baselines"]) == {"median", "clock", "ridge"}
+    assert set(result["baselines"]) == {"median", "clock", "ridge", "boosted_trees"}
     assert all(set(scores) == SCORES for scores in result["baselines"].values())
     assert set(result["counts"]) == {"train_windows", "validation_windows", "test_windows", "test_cycles"}
     best = min(scores["mae"] for scores in result["baselines"].values())

@@ -11,7 +11,18 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from recurrent.config.fields import LARGEST, Count, CountOrNone, Fraction, Name, Positive, Section, Seed, several
+from recurrent.config.fields import (
+    LARGEST,
+    Count,
+    CountOrNone,
+    Fraction,
+    Name,
+    NotNegative,
+    Positive,
+    Section,
+    Seed,
+    several,
+)
 
 T = TypeVar("T")
 LastCycle = Literal["keep", "drop"]
@@ -126,7 +137,7 @@ class Train(Section):
 class Evaluate(Section):
     """Read by the stage evaluate."""
 
-    ridge_penalties: Annotated[tuple[Positive, ...], Strict(False), Field(min_length=1)]
+    ridge_penalties: Annotated[tuple[NotNegative, ...], Strict(False), Field(min_length=1)]
     moving_average: Count
     free_running: CountOrNone
     excel: bool

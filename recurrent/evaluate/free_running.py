@@ -8,13 +8,16 @@ Legend of shapes: S runs, H steps ahead, T steps of a window, K targets, which a
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.evaluate.metrics import mean_squared_error
+from recurrent.evaluate.baselines import drifting
+from recurrent.evaluate.metrics import interval, resampled_means
+from recurrent.evaluate.ridge import fit_ridge
+from recurrent.evaluate.truth import measured
 from recurrent.network.predictor import Predictor
 from recurrent.numerics import mean
 from recurrent.window.windows import Windows
@@ -25,12 +28,13 @@ LONGEST = 500  # steps of the long run at most
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Forecasts of S runs over H steps, the truth, and what persistence forecast."""
+    """Forecasts of S runs over H steps, the truth, and what the baselines forecast that were run in the same way."""
 
     start: npt.NDArray[np.int64]  # (S,) step that the first forecast is of
     predicted: Floats  # (S, H, K)
     actual: Floats  # (S, H, K)
-    persistence: Floats  # (S, H, K)
+    baselines: dict[str, Floats]  # (S, H, K) each
+    block: int  # neighbouring runs that share steps
 
     def by_step(self, forecast: Floats) -> Floats:
         """Root mean square error of each step ahead, (H,)."""
@@ -39,10 +43,24 @@ class Runs:
         return error
 
     def scores(self) -> dict[str, Any]:
-        """For metrics/<system>.json."""
-        both = {"rmse": self.predicted, "persistence_rmse": self.persistence}
-        rmse = {name: math.sqrt(mean_squared_error(self.actual, f)) for name, f in both.items()}
-        return {"steps": self.actual.shape[1], "runs": len(self.start)} | rmse
+        """For metrics/<system>.json; the gain's 95 % interval is in root mean square error, over the best baseline."""
+        runs = len(self.start)
+        squares = {
+            name: mean(((forecast - self.actual) ** 2).reshape(runs, -1), axis=1)  # (S,)
+            for name, forecast in {"network": self.predicted, **self.baselines}.items()
+        }
+        rmse = {name: math.sqrt(mean(values)) for name, values in squares.items()}
+        best = min(self.baselines, key=lambda name: rmse[name])
+        both = resampled_means(np.stack([squares[best], squares["network"]], axis=1), min(self.block, runs))
+        low, high = interval(np.sqrt(both[:, 0]) - np.sqrt(both[:, 1]))
+        return {
+            "steps": self.actual.shape[1],
+            "runs": runs,
+            "rmse": rmse["network"],
+            "persistence_rmse": rmse["persistence"],
+            "baselines": {name: {"rmse": rmse[name]} for name in self.baselines},
+            "gain_ci95": {"rmse": {"baseline": best, "low": low, "high": high}},
+        }
 
 
 def possible(windows: Windows) -> bool:
@@ -52,8 +70,10 @@ def possible(windows: Windows) -> bool:
     return reads_targets and meta.horizon == 1 and not meta.one_window_per_group
 
 
-def short_runs(windows: Windows, predictors: Sequence[Predictor], steps: int) -> Runs:
-    """Run from many places of the test part, none of which shares a forecast with another.
+def short_runs(
+    windows: Windows, predictors: Sequence[Predictor], steps: int, *, ridge_penalties: Sequence[float]
+) -> Runs:
+    """Run from many places of the test part, none of which shares a forecast with another; baselines likewise.
 
     Raises
     ------
@@ -66,7 +86,14 @@ def short_runs(windows: Windows, predictors: Sequence[Predictor], steps: int) ->
         for begin, end in part.group_spans.tolist()
         for first in range(begin, end - part.seq_len - steps + 1, steps)
     ]
-    return _run(windows, predictors, starts, steps)
+    runs = _run(windows, predictors, starts, steps)
+    last = measured(windows, runs.start - 1)
+    baselines = {
+        "persistence": np.repeat(last[:, None], steps, axis=1),
+        "drift": drifting(windows, last, steps),
+        "ridge": _run(windows, [fit_ridge(windows, ridge_penalties)], starts, steps).predicted,
+    }
+    return replace(runs, baselines=baselines)
 
 
 def single_run(windows: Windows, predictors: Sequence[Predictor]) -> Runs:
@@ -89,14 +116,13 @@ def _run(windows: Windows, predictors: Sequence[Predictor], starts: Sequence[int
     order = np.argsort(windows.meta.measured_columns)  # column of the signal -> target that measures it
     seen = np.asarray(windows.steps.signal[start[:, None] + np.arange(-seq_len, 0)], dtype=np.float64)
     actual = np.asarray(windows.steps.target[start[:, None] + np.arange(steps)], dtype=np.float64)
-    stays = np.repeat(seen[:, -1:, windows.meta.measured_columns], steps, axis=1)
     predicted = np.empty_like(actual)
     for step in range(steps):
         signal, scale, shift = windows.view.transform(seen, start - seq_len + step, all_steps=False)
         outputs = mean([predictor(signal, None) for predictor in predictors], axis=0)[:, -1:]
         predicted[:, step] = (outputs * scale + shift)[:, 0]
         seen = np.concatenate([seen[:, 1:], predicted[:, step : step + 1, order]], axis=1)
-    return Runs(start, predicted, actual, stays)
+    return Runs(start, predicted, actual, {}, -(-(seq_len + steps) // steps))
 
 
 def tables(of_short: Runs, long_run: Runs, windows: Windows) -> dict[str, dict[str, Floats]]:
@@ -115,6 +141,5 @@ def tables(of_short: Runs, long_run: Runs, windows: Windows) -> dict[str, dict[s
     ahead = {
         "step": np.arange(1.0, of_short.actual.shape[1] + 1),
         "network": of_short.by_step(of_short.predicted),
-        "persistence": of_short.by_step(of_short.persistence),
-    }
+    } | {name: of_short.by_step(forecast) for name, forecast in of_short.baselines.items()}
     return {"free_running": table(of_short), "error_by_lead_time": ahead, "single_run": table(long_run)}

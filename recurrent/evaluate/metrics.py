@@ -47,18 +47,29 @@ def log_loss(actual: Floats, probabilities: Floats) -> float:
     return float(-np.log(np.maximum(given, LEAST_PROBABILITY)).mean())
 
 
-def block_bootstrap(values: Floats, block: int, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of dependent values (N,), from resampled blocks of neighbours.
+def resampled_means(values: Floats, block: int, *, resamples: int = 2000, seed: int = 0) -> Floats:
+    """Return means of dependent values (N,) or (N, M), from resampled blocks of neighbours: (resamples,) or (.., M).
 
     Blocks go round the end, so every value is as likely as any other (D. N. Politis and J. P. Romano, A circular
     block-resampling procedure for stationary data, 1992).
     """
     count = -(-len(values) // block)
     starts = np.random.default_rng(seed).integers(0, len(values), (resamples, count))
-    sums = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[:block]]))])
+    sums = np.concatenate([0.0 * values[:1], np.cumsum(np.concatenate([values, values[:block]]), axis=0)])
     blocks = sums[starts + block] - sums[starts]
-    low, high = np.quantile(total(blocks, axis=1) / (count * block), (0.025, 0.975))
+    result: Floats = total(blocks, axis=1) / (count * block)
+    return result
+
+
+def interval(resampled: Floats) -> tuple[float, float]:
+    """Return the 95 % interval of a resampled figure."""
+    low, high = np.quantile(resampled, (0.025, 0.975))
     return float(low), float(high)
+
+
+def block_bootstrap(values: Floats, block: int, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean of dependent values (N,), by `resampled_means`."""
+    return interval(resampled_means(values, block, resamples=resamples, seed=seed))
 
 
 def score(actual: Floats, predicted: Floats) -> dict[str, float]:

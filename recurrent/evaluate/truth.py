@@ -43,7 +43,9 @@ class Quantities:
     headline: ClassVar = "mean_delta"
     error: ClassVar = "mae"
     constant: ClassVar = "median"  # the baseline that is a constant
-    baselines: ClassVar = ("median", "clock", "persistence", "drift", "seasonal_naive", "moving_average", "ridge")
+    baselines: ClassVar = (
+        *("median", "clock", "persistence", "drift", "seasonal_naive", "moving_average", "ridge", "boosted_trees"),
+    )
 
     targets: Sequence[str]
     actual: Floats
@@ -84,9 +86,14 @@ class Quantities:
             scores["direction"] = float(same_way[moved].mean())
         return scores
 
-    def gain(self, forecast: Floats, baseline: Floats) -> Floats:
-        """Return how much smaller the absolute error of each window is than the baseline's, (N,)."""
-        return mean(np.abs(baseline - self.actual) - np.abs(forecast - self.actual), axis=1)
+    def losses(self, forecast: Floats) -> dict[str, Floats]:
+        """Return for each error that is a mean over the windows what each of them adds to it, (N,)."""
+        apart = forecast - self.actual
+        absolute = mean(np.abs(apart), axis=1)
+        losses = {"mean_delta": absolute / mean(np.abs(self.actual)), "mae": absolute, "mse": mean(apart**2, axis=1)}
+        if self.last_measured is not None and np.all(self.scale):
+            losses["normalised_mse"] = mean((apart / self.scale) ** 2, axis=1)
+        return losses
 
     def table(self, forecasts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return columns: actual and each forecast; one for each target where there are several."""
@@ -114,7 +121,7 @@ class Classes:
     headline: ClassVar = "accuracy"
     error: ClassVar = "log_loss"
     constant: ClassVar = "class_prior"
-    baselines: ClassVar = ("class_prior", "bag_of_words")
+    baselines: ClassVar = ("class_prior", "tfidf")
 
     names: Sequence[str]
     actual: Floats
@@ -132,10 +139,11 @@ class Classes:
         """Return the probability that the actual class was given, (N,)."""
         return np.take_along_axis(forecast, self.actual.astype(np.int64), axis=1)[:, 0]
 
-    def gain(self, forecast: Floats, baseline: Floats) -> Floats:
-        """Return how much smaller the log loss of each window is than the baseline's, (N,)."""
-        least = metrics.LEAST_PROBABILITY
-        return np.log(np.maximum(self.given(forecast), least)) - np.log(np.maximum(self.given(baseline), least))
+    def losses(self, forecast: Floats) -> dict[str, Floats]:
+        """Return what each window adds to the log loss, and 1 where its class is wrong, (N,)."""
+        wrong = forecast.argmax(axis=1) != self.actual[:, 0]
+        log_loss = -np.log(np.maximum(self.given(forecast), metrics.LEAST_PROBABILITY))
+        return {"log_loss": log_loss, "accuracy": wrong.astype(np.float64)}
 
     def table(self, forecasts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return columns: actual, and for each forecast the probability of each class."""

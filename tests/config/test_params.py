@@ -112,7 +112,7 @@ WRONG_TYPES = [
     *((TEXTS, value) for value in ("3", "true", "{a: b}")),
     *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
-    *((["evaluate.ridge_penalties"], value) for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[0.0]")),
+    *((["evaluate.ridge_penalties"], value) for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")),
 ]
 
 

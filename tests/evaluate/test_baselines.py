@@ -5,7 +5,8 @@ import pytest
 from seeds import rng
 from small_windows import cut, with_rows, write_series
 
-from recurrent.evaluate import baselines
+from recurrent.evaluate import baselines, words
+from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.truth import truth_of
 
 SIGNAL = np.array([5.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8, 3, 2, 7])
@@ -30,17 +31,45 @@ def ends(horizon):
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3])
-def test_persistence_drift_and_moving_average_by_hand(tmp_path, horizon):
+def test_persistence_and_moving_average_by_hand(tmp_path, horizon):
     windows = series_of(tmp_path, horizon)
     assert windows.labels("test")[:, 0].tolist() == [SIGNAL[end + horizon] for end in ends(horizon)]
     found = forecasts(windows, moving_average=2)
     assert found["persistence"][:, 0].tolist() == [SIGNAL[end] for end in ends(horizon)]
-    expected = [SIGNAL[end] + horizon * (SIGNAL[end] - SIGNAL[end - 1]) for end in ends(horizon)]
-    assert found["drift"][:, 0].tolist() == expected
     assert found["moving_average"][:, 0].tolist() == [(SIGNAL[end] + SIGNAL[end - 1]) / 2 for end in ends(horizon)]
     # no window has more than three steps
     expected = [SIGNAL[end - 2 : end + 1].mean() for end in ends(horizon)]
     np.testing.assert_allclose(baselines.moving(windows, "test", 10)[:, 0], expected)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+def test_drift_adds_trains_median_change_for_each_step_ahead(tmp_path, horizon):
+    """Changes in train, whose rows are 0 to 17: -4 3 -3 4 4 -7 4 -1 -2 2 3 1 -2 2 -6 -1 1; their median is 1."""
+    windows = series_of(tmp_path, horizon)
+    assert windows.parts["train"].end == 18 and np.diff(SIGNAL[:18]).sum() == -2
+    assert forecasts(windows)["drift"][:, 0].tolist() == [SIGNAL[end] + horizon for end in ends(horizon)]
+    other = with_rows(windows, slice(18, None), 50)
+    assert (forecasts(other)["drift"][:, 0] == 50 + horizon).all()
+
+
+def test_drift_of_relative_windows_is_the_median_return(tmp_path):
+    """Prices that rise by 10 % or by 30 %, or fall by a half: of five returns in train, the median is 10 %."""
+    prices = 100 * np.cumprod([1, 1.1, 0.5, 1.1, 1.3, 1.3, 2.0, 1.5, 3.0, 1.2, 1.4, 0.8])
+    parts = {"train": (0, 6), "validation": (6, 9), "test": (9, 12)}
+    series = write_series(tmp_path, prices, prices, target_columns=(0,), parts=parts)
+    windows = cut(tmp_path, series, split="given", horizon=2, seq_len=1, relative_to_first=True)
+    assert np.median(np.diff(prices[:6])) > 9  # points a step, which is no share
+    np.testing.assert_allclose(baselines.drift(windows, "test"), [[prices[9] * 1.1**2]], rtol=1e-12)
+
+
+def test_drift_counts_no_change_from_one_group_to_the_next(tmp_path):
+    group = np.repeat(np.arange(6), 4)
+    values = np.arange(24.0) + 100 * group  # 1 a step, 101 from group to group
+    series = write_series(tmp_path, values, values, target_columns=(0,), group=group)
+    windows = cut(
+        tmp_path, series, split="groups", one_window_per_group=True, horizon=1, fractions=(0.5, 0.25), seq_len=2
+    )
+    np.testing.assert_allclose(baselines.drift(windows, "test"), windows.labels("test"))
 
 
 @pytest.mark.parametrize(("horizon", "back"), [(0, 2), (1, 2), (2, 2), (3, 4)])
@@ -68,7 +97,9 @@ def test_ridge_learns_what_the_network_does_and_answers_in_the_targets_unit(tmp_
     signal = 1.5 ** np.arange(30.0)
     series = write_series(tmp_path, signal, signal, target_columns=(0,))
     windows = cut(tmp_path, series, horizon=1, **view)
-    np.testing.assert_allclose(baselines.ridge(windows, "test", penalties=(1e-12,)), windows.labels("test"), rtol=1e-3)
+    np.testing.assert_allclose(
+        fit_ridge(windows, (1e-12,)).forecast(windows, "test"), windows.labels("test"), rtol=1e-3
+    )
 
 
 LENGTHS = [5, 2, 4, 2, 5, 2, 6, 2, 4, 5, 2, 4]
@@ -85,8 +116,9 @@ def test_short_groups_use_no_rows_of_their_neighbours(tmp_path):
     own = [windows.steps.signal[begin : end - 1, 0] for begin, end in windows.parts["test"].group_spans]
     assert {1, 4} <= {*map(len, own)}
     assert found["moving_average"][:, 0].tolist() == pytest.approx([rows[-3:].mean() for rows in own])
-    expected = [rows[-1] if len(rows) == 1 else 2 * rows[-1] - rows[-2] for rows in own]
-    assert found["drift"][:, 0].tolist() == expected
+    of_train = [windows.steps.signal[begin:end, 0] for begin, end in windows.parts["train"].group_spans]
+    typical = np.median(np.concatenate([np.diff(rows) for rows in of_train]))
+    assert found["drift"][:, 0].tolist() == [rows[-1] + typical for rows in own]
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -120,22 +152,28 @@ def test_class_prior_is_the_shares_of_train(tmp_path):
     assert baselines.class_prior(other, "test").tolist() == expected
 
 
-def test_bag_of_words_is_logistic_regression_on_the_counts_of_words(tmp_path):
+def test_tfidf_is_logistic_regression_on_frequencies_weighted_by_rarity(tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     windows = reviews(tmp_path)
     found = forecasts(windows)
-    assert [*found] == ["class_prior", "bag_of_words"]
+    assert [*found] == ["class_prior", "tfidf"]
     counts, labels = {}, {}
     for name, part in windows.parts.items():
         texts = [windows.steps.signal[begin:end, 0] for begin, end in part.group_spans]
         counts[name] = np.array([[(text == word).sum() for word in range(4)] for text in texts])
         labels[name] = windows.labels(name)[:, 0].astype(int)
+    texts_with = (counts["train"] > 0).sum(axis=0)
+    rarity = np.log((1 + len(counts["train"])) / (1 + texts_with)) + 1
+    assert len({*texts_with.tolist()}) > 2
+    weighted = {}
+    for name, count in counts.items():
+        frequency = np.where(count > 0, 1 + np.log(np.maximum(count, 1)), 0) * rarity
+        weighted[name] = frequency / np.sqrt((frequency**2).sum(axis=1, keepdims=True))
     models = [
-        LogisticRegression(C=c, max_iter=1000).fit(counts["train"], labels["train"]) for c in baselines.LOGISTIC_C
+        LogisticRegression(C=c, max_iter=1000).fit(weighted["train"], labels["train"]) for c in words.INVERSE_PENALTIES
     ]
-    given = [m.predict_proba(counts["validation"])[np.arange(len(labels["validation"])), labels["validation"]]
-             for m in models]  # fmt: skip
-    best = models[int(np.argmax([np.log(p).mean() for p in given]))]
-    np.testing.assert_allclose(found["bag_of_words"], best.predict_proba(counts["test"]), atol=1e-6)
-    assert (found["bag_of_words"].argmax(axis=1) == labels["test"]).mean() > 0.9
+    right = [m.score(weighted["validation"], labels["validation"]) for m in models]
+    best = models[int(np.argmax(right))]
+    np.testing.assert_allclose(found["tfidf"], best.predict_proba(weighted["test"]), atol=1e-6)
+    assert (found["tfidf"].argmax(axis=1) == labels["test"]).mean() > 0.9

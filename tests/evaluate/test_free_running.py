@@ -6,6 +6,11 @@ from small_windows import cut, with_rows, write_series
 
 from recurrent.evaluate import free_running
 
+
+def short_runs(windows, predictors, steps):
+    return free_running.short_runs(windows, predictors, steps, ridge_penalties=(0.0,))
+
+
 # two columns: x(t+1) = 0.9 x(t) + 2, y(t+1) = x(t) + y(t)
 START, STEPS = (1.0, 5.0), 60
 
@@ -40,23 +45,54 @@ def exact_change(signal_BTD, lengths):
 
 def test_an_exact_model_runs_exactly(tmp_path):
     windows = make(tmp_path)  # the test part is rows 48 to 59
-    runs = free_running.short_runs(windows, [exact], 4)
+    runs = short_runs(windows, [exact], 4)
     assert runs.start.tolist() == [51, 55]
     np.testing.assert_allclose(runs.predicted, path()[runs.start[:, None] + np.arange(4)], rtol=1e-12)
     assert runs.actual.tolist() == path()[runs.start[:, None] + np.arange(4)].tolist()
-    assert runs.persistence.tolist() == [[path()[start - 1].tolist()] * 4 for start in (51, 55)]
+    assert runs.baselines["persistence"].tolist() == [[path()[start - 1].tolist()] * 4 for start in (51, 55)]
     long = free_running.single_run(windows, [exact])
     assert long.start.tolist() == [51] and long.predicted.shape == (1, 9, 2)
     np.testing.assert_allclose(long.predicted[0], path()[51:], rtol=1e-12)
-    off = runs.persistence - runs.actual
-    expected = {"steps": 4, "runs": 2, "rmse": pytest.approx(0, abs=1e-9)}
-    assert runs.scores() == expected | {"persistence_rmse": pytest.approx(np.sqrt((off**2).mean()))}
-    np.testing.assert_allclose(runs.by_step(runs.persistence), np.sqrt((off**2).mean(axis=(0, 2))))
+    off = runs.baselines["persistence"] - runs.actual
+    np.testing.assert_allclose(runs.by_step(runs.baselines["persistence"]), np.sqrt((off**2).mean(axis=(0, 2))))
+    scores = runs.scores()
+    assert (scores["steps"], scores["runs"]) == (4, 2) and scores["rmse"] == pytest.approx(0, abs=1e-9)
+    assert scores["persistence_rmse"] == pytest.approx(np.sqrt((off**2).mean()))
+    assert scores["baselines"]["persistence"] == {"rmse": scores["persistence_rmse"]}
+
+
+def test_baselines_run_on_their_own_output_too(tmp_path):
+    """The next step is linear in the last one, so ridge runs exactly; drift adds the median change of train."""
+    windows = make(tmp_path)
+    runs = short_runs(windows, [lambda x, n: exact(x, n) + 0.1], 4)
+    assert list(runs.baselines) == ["persistence", "drift", "ridge"]
+    np.testing.assert_allclose(runs.baselines["ridge"], runs.actual, rtol=1e-6)
+    typical = np.median(np.diff(path()[:36], axis=0), axis=0)
+    expected = [[path()[start - 1] + ahead * typical for ahead in (1, 2, 3, 4)] for start in (51, 55)]
+    np.testing.assert_allclose(runs.baselines["drift"], expected, rtol=1e-10)
+    scores = runs.scores()
+    assert scores["baselines"].keys() == runs.baselines.keys()
+    for name, forecast in runs.baselines.items():
+        assert scores["baselines"][name]["rmse"] == pytest.approx(np.sqrt(((forecast - runs.actual) ** 2).mean()))
+    gain = scores["gain_ci95"]["rmse"]
+    assert gain["baseline"] == "ridge" and gain["low"] <= gain["high"] < 0
+
+
+def test_the_gain_of_runs_is_in_root_mean_square_error():
+    """Two runs in one block: no resample differs, so both ends are the difference itself. In blocks of one they do."""
+    actual = np.zeros((2, 2, 1))
+    ours, theirs = actual + [[[1.0], [1.0]], [[1.0], [5.0]]], actual + [[[3.0], [3.0]], [[4.0], [4.0]]]
+    both = {"persistence": theirs + 1, "drift": theirs}
+    runs = free_running.Runs(np.array([0, 2]), ours, actual, both, 2)
+    expected = pytest.approx(12.5**0.5 - 7**0.5)
+    assert runs.scores()["gain_ci95"] == {"rmse": {"baseline": "drift", "low": expected, "high": expected}}
+    gain = free_running.Runs(np.array([0, 2]), ours, actual, both, 1).scores()["gain_ci95"]["rmse"]
+    assert (gain["low"], gain["high"]) == pytest.approx((4 - 13**0.5, 3 - 1))
 
 
 def test_the_mean_of_several_networks_is_fed_back(tmp_path):
     models = [lambda x, n, by=by: move(x) + by for by in (1.0, -1.0)]
-    runs = free_running.short_runs(make(tmp_path), models, 4)
+    runs = short_runs(make(tmp_path), models, 4)
     np.testing.assert_allclose(runs.predicted, runs.actual, rtol=1e-12)
 
 
@@ -65,7 +101,7 @@ def test_targets_in_another_order_than_the_columns_are_refused(tmp_path):
     assert free_running.possible(windows)
     (tmp_path / "other").mkdir()
     with pytest.raises(ValueError, match="forecasts all columns it reads one step ahead"):
-        free_running.short_runs(make(tmp_path / "other", order=(1, 0)), [exact], 4)
+        short_runs(make(tmp_path / "other", order=(1, 0)), [exact], 4)
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -84,7 +120,7 @@ def test_views_are_made_anew_in_each_step(tmp_path, relative):
         return exact_change(plain, lengths) / base_B1D
 
     truth = [path()[start - 3 :] for start in (51, 55)]
-    runs = free_running.short_runs(windows, [model], 4)
+    runs = short_runs(windows, [model], 4)
     np.testing.assert_allclose(runs.predicted, runs.actual, rtol=1e-10)
     assert len(bases) == (4 if relative else 0)
 
@@ -93,34 +129,38 @@ def test_views_are_made_anew_in_each_step(tmp_path, relative):
 def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, params):
     windows = make(tmp_path, **params)
     model = (lambda x, n: exact_change(x, n) + 0.1) if params else (lambda x, n: exact(x, n) + 0.1)
-    usual = free_running.short_runs(windows, [model], 4), free_running.single_run(windows, [model])
+    usual = short_runs(windows, [model], 4), free_running.single_run(windows, [model])
     # in the first run, every row from its start on is another; in the second, those from 55 on
     for number, start in enumerate((51, 55)):
         other = with_rows(windows, slice(start, None), -1e6)
-        runs, long = free_running.short_runs(other, [model], 4), free_running.single_run(other, [model])
+        runs, long = short_runs(other, [model], 4), free_running.single_run(other, [model])
         assert runs.predicted[number].tolist() == usual[0].predicted[number].tolist()
         assert long.predicted.tolist() == usual[1].predicted.tolist()
+        for name, forecast in runs.baselines.items():
+            assert forecast[number].tolist() == usual[0].baselines[name][number].tolist()
         assert (runs.actual[number] == -1e6).all()
     assert np.abs(usual[0].predicted - usual[0].actual).min() > 0.09
 
 
 def test_where_it_cannot_run_it_says_why(tmp_path):
     with pytest.raises(ValueError, match="evaluate.free_running is 10: the test part is too short"):
-        free_running.short_runs(make(tmp_path), [exact], 10)
+        short_runs(make(tmp_path), [exact], 10)
     (tmp_path / "far").mkdir()
     far = cut(tmp_path / "far", write_series(tmp_path / "far", np.arange(30), target_columns=(0,)), horizon=2)
     with pytest.raises(ValueError, match=r"columns none of c0, target t, horizon 2"):
-        free_running.short_runs(far, [exact], 2)
+        short_runs(far, [exact], 2)
 
 
 def test_tables_hold_every_run(tmp_path):
     windows = make(tmp_path)
-    runs, long = free_running.short_runs(windows, [exact], 4), free_running.single_run(windows, [exact])
+    runs, long = short_runs(windows, [exact], 4), free_running.single_run(windows, [exact])
     tables = free_running.tables(runs, long, windows)
     assert list(tables) == ["free_running", "error_by_lead_time", "single_run"]
     assert tables["free_running"]["run"].tolist() == [0] * 4 + [1] * 4
     assert tables["free_running"]["time"].tolist() == [*range(51, 59)]
     assert tables["free_running"]["actual_t1"].tolist() == path()[51:59, 1].tolist()
     assert tables["error_by_lead_time"]["step"].tolist() == [1, 2, 3, 4]
-    assert tables["error_by_lead_time"]["persistence"].tolist() == runs.by_step(runs.persistence).tolist()
+    assert list(tables["error_by_lead_time"]) == ["step", "network", "persistence", "drift", "ridge"]
+    for name, forecast in runs.baselines.items():
+        assert tables["error_by_lead_time"][name].tolist() == runs.by_step(forecast).tolist()
     assert tables["single_run"]["time"].tolist() == [*range(51, 60)]

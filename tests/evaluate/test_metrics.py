@@ -17,7 +17,7 @@ from recurrent.window.meta import PARTS
 from recurrent.window.windows import Windows
 
 ACTUAL, PREDICTED = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 3.0])
-# the first cycle began before the recording, so train knows the whole intervals 6 and 8: 7 on average
+# the first cycle began before the recording, so train knows the whole intervals 6 and 8, whose median is 7
 CYCLES = (5, 6, 8, 4, 7)
 
 
@@ -119,7 +119,7 @@ def test_scalers_and_median_see_train_only(tmp_path):
     assert fit_scalers(with_labels(windows, "train", 1e6)) != fit_scalers(windows)
 
 
-def test_clock_is_the_mean_interval_of_trains_whole_cycles_less_the_time_since(tmp_path):
+def test_clock_is_the_median_interval_of_trains_whole_cycles_less_the_time_since(tmp_path):
     windows = countdown(tmp_path, CYCLES)
     assert baselines.clock(windows, "train")[:, 0].tolist() == [
         7,
@@ -149,6 +149,21 @@ def test_clock_without_a_whole_cycle_in_train_takes_the_longest_label(tmp_path):
     assert baselines.clock(countdown(tmp_path, (5, 9, 9)), "test")[:, 0].tolist() == [5, 4, 3, 2, 1, 0, 0, 0, 0]
 
 
+def test_clock_takes_the_median_of_the_intervals(tmp_path):
+    """Of the intervals 6, 7 and 20 in train, not 11; validation's 9 and test's 8 do not enter."""
+    windows = countdown(tmp_path, (5, 6, 20, 7, 9, 8, 8))
+    assert windows.parts["train"].end == 38 and windows.parts["test"].begin > 38
+    assert baselines.clock(windows, "test")[0].tolist() == [7]
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_clock_leaves_out_the_interval_that_begins_with_the_recording(tmp_path, samples):
+    """A countdown that ends in the recording's first step, as that of p4581, is the beginning of the file."""
+    params = {"samples_per_step": samples, "statistics": ("mean",), "batch_size": 1}
+    windows = countdown(tmp_path, (1, 3, 8, 10, 4, 8, 8), **params)
+    assert baselines.clock(windows, "test")[0].tolist() == [9 - samples + 1]
+
+
 @pytest.mark.parametrize("samples", [1, 2, 3])
 def test_time_axis_is_the_time_of_each_windows_last_sample(tmp_path, samples):
     windows = countdown(tmp_path, (12, 11, 13, 12, 11), samples_per_step=samples, statistics=("mean",), batch_size=1)
@@ -163,34 +178,10 @@ def test_time_axis_without_a_countdown_counts_rows(tmp_path):
     assert time.tolist() == [33, 35, 37, 39] and unit == "row"
 
 
-def linear(folder, *, flat=()) -> Windows:
-    """label(t) = 3 x(t) - x(t - 1) + 5, but 5 in the parts of `flat`; two steps a window."""
+def linear(folder) -> Windows:
+    """label(t) = 3 x(t) - x(t - 1) + 5; two steps a window."""
     x = rng(0).normal(size=100)
-    target = 3 * x - np.r_[0, x[:-1]] + 5
-    for part in flat:
-        target[{"validation": slice(60, 80), "test": slice(80, 100)}[part]] = 5
-    return cut(folder, x, target, seq_len=2)
-
-
-def test_ridge_recovers_a_linear_relation(tmp_path):
-    windows = linear(tmp_path)
-    for part in PARTS:
-        predicted = baselines.ridge(windows, part, penalties=(1e-9,))
-        np.testing.assert_allclose(predicted, windows.labels(part), atol=1e-8)
-
-
-def test_ridge_does_not_hold_the_intercept_back(tmp_path):
-    windows = linear(tmp_path)
-    predicted = baselines.ridge(windows, "test", penalties=(1e12,))
-    np.testing.assert_allclose(predicted, windows.labels("train").mean(), atol=1e-8)
-
-
-@pytest.mark.parametrize(("flat", "chosen"), [((), 1e-3), (("test",), 1e-3), (("validation",), 1e6)])
-def test_ridge_takes_the_penalty_that_is_best_on_validation(tmp_path, flat, chosen):
-    windows = linear(tmp_path, flat=flat)
-    for penalties in ((1e-3, 1e6), (1e6, 1e-3)):
-        predicted = baselines.ridge(windows, "test", penalties=penalties)
-        assert predicted.tolist() == baselines.ridge(windows, "test", penalties=(chosen,)).tolist()
+    return cut(folder, x, 3 * x - np.r_[0, x[:-1]] + 5, seq_len=2)
 
 
 def test_the_clock_runs_only_where_there_are_failures(tmp_path):
@@ -222,11 +213,15 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
     result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts)])
-    assert result.keys() == {*PARTS, "baselines", "skill", "mae_gain_ci95", "counts"}
+    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
-    assert result["mae_gain_ci95"] == {"low": 0.5, "high": 0.5}  # the clock is off by 1 everywhere
+    assert result["gain_ci95"] == {  # the clock is off by 1 everywhere, the network by 0.5, the labels are 4 on average
+        "mae": {"baseline": "clock", "low": 0.5, "high": 0.5},
+        "mse": {"baseline": "clock", "low": 0.75, "high": 0.75},
+        "mean_delta": {"baseline": "clock", "low": 0.125, "high": 0.125},
+    }
     assert result["counts"] == {"train_windows": 19, "validation_windows": 4, "test_windows": 7, "test_cycles": 1}
 
 
@@ -255,7 +250,7 @@ def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, words):
     others = {"median": {"mae": 4.0, "mean_delta": 0.4}, "clock": {"mae": clock, "mean_delta": 0.2}}
     result = {"test": {"mae": mae, "mean_delta": 0.1, "r2": r2}, "baselines": others, "skill": skill}
     interval = {"low": low, "high": 1.25}
-    *table, last = summary_text(result | {"mae_gain_ci95": interval}, Quantities).splitlines()
+    *table, last = summary_text(result | {"gain_ci95": {"mae": interval}}, Quantities).splitlines()
     gain = f" (95 % interval of the gain in mae: {low:.3g} to 1.25)."
     assert last == words + gain * words.startswith("No")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]

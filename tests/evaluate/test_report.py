@@ -116,8 +116,40 @@ def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_
     ours, theirs = random.normal(size=18), 2 * random.normal(size=18)
     result = report([result_of(windows, ours, theirs)])
     low, high = metrics.block_bootstrap(np.abs(theirs) - np.abs(ours), 3)  # 5 steps, 2 from one to the next
-    assert result["mae_gain_ci95"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    expected = {"baseline": "other", "low": pytest.approx(low), "high": pytest.approx(high)}
+    assert result["gain_ci95"]["mae"] == expected
     assert result["skill"] == pytest.approx(1 - np.abs(ours).mean() / np.abs(theirs).mean())
+
+
+def test_the_gain_in_each_error_is_over_the_baseline_that_is_best_in_it(tmp_path):
+    """One baseline is off by 1 everywhere, the other by 3 on three windows of eighteen: best in mse and in mae."""
+    windows = cut(tmp_path, write_series(tmp_path, np.arange(200)), stride=2, seq_len=5)
+    ours, often, rarely = np.full(18, 0.5), np.ones(18), 3.0 * (np.arange(18) % 6 == 0)
+    one = result_of(windows, ours, often)
+    two = np.reshape(windows.labels("test")[:, 0] + rarely, (-1, 1))
+    result = report(
+        [SplitResult(windows, one.truth, one.scores, one.predicted, {**one.baseline_forecasts, "rare": two})]
+    )
+    labels = windows.labels("test").mean()
+    expected = {
+        "mae": ("rare", metrics.block_bootstrap(rarely - ours, 3)),
+        "mse": ("other", (0.75, 0.75)),
+        "mean_delta": ("rare", metrics.block_bootstrap((rarely - ours) / labels, 3)),
+    }
+    assert set(result["gain_ci95"]) == set(expected)
+    for error, (name, (low, high)) in expected.items():
+        found = {"baseline": name, "low": pytest.approx(low), "high": pytest.approx(high)}
+        assert result["gain_ci95"][error] == found, error
+
+
+@pytest.mark.parametrize("params", [{}, {"relative_to_first": True, "seq_len": 2}])
+def test_losses_are_what_each_window_adds_to_the_scores(tmp_path, params):
+    windows = prices(tmp_path, **params)
+    truth = truth_of(windows, "test")
+    forecast = truth.actual + rng(0).normal(size=truth.actual.shape)
+    losses, scores = truth.losses(forecast), truth.score(forecast)
+    assert set(losses) == {"mean_delta", "mae", "mse", "normalised_mse"}
+    assert {name: values.mean() for name, values in losses.items()} == pytest.approx({n: scores[n] for n in losses})
 
 
 def test_of_several_splits_scores_are_means_and_a_split_is_one_value(tmp_path):
@@ -133,7 +165,8 @@ def test_of_several_splits_scores_are_means_and_a_split_is_one_value(tmp_path):
     assert result["spread"]["mae"] == pytest.approx(np.std(offs, ddof=1))
     assert result["counts"] == {"train_windows": 5, "validation_windows": 3, "test_windows": 4, "splits": 3}
     low, high = metrics.block_bootstrap(np.array([1.0, 2.0, -1.0]), 1)
-    assert result["mae_gain_ci95"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    expected = {"baseline": "other", "low": pytest.approx(low), "high": pytest.approx(high)}
+    assert result["gain_ci95"]["mae"] == expected
 
 
 def reviews(folder):
@@ -152,7 +185,11 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     truth = truth_of(windows, "test")
     result = report([SplitResult(windows, truth, scores, ours, {"class_prior": theirs})])
     low, high = metrics.block_bootstrap(np.log(np.array([0.8, 0.6, 0.9, 0.7]) / 0.5), 1)
-    assert result["log_loss_gain_ci95"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    expected = {"baseline": "class_prior", "low": pytest.approx(low), "high": pytest.approx(high)}
+    assert result["gain_ci95"]["log_loss"] == expected
+    # ours are right all four times, the prior on the two of class 0, to which it gives the first place
+    low, high = metrics.block_bootstrap((actual == 1).astype(float), 1)
+    assert result["gain_ci95"]["accuracy"] == {"baseline": "class_prior", "low": low, "high": high}
     assert result["skill"] == pytest.approx(1 - scores["test"]["log_loss"] / np.log(2))
     assert summary_text(result, truth).splitlines()[-1].startswith("The network's error is ")
     table = prediction_tables.rows(SplitResult(windows, truth, scores, ours, {"class_prior": theirs}))
@@ -168,21 +205,21 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
 @pytest.mark.parametrize(
     ("network", "low", "words"),
     [
-        (0.5, 0.1, "The network's error is 17% below that of the best baseline, 'bag_of_words'."),
+        (0.5, 0.1, "The network's error is 17% below that of the best baseline, 'tfidf'."),
         (
             0.62,
             -0.1,
-            "No skill: the baseline 'bag_of_words' is better (95 % interval of the gain in log loss: -0.1 to",
+            "No skill: the baseline 'tfidf' is better (95 % interval of the gain in log loss: -0.1 to",
         ),
-        (0.59, -0.1, "Not significantly better than 'bag_of_words'"),
+        (0.59, -0.1, "Not significantly better than 'tfidf'"),
         (0.68, -0.1, "A constant is as good here"),
     ],
 )
 def test_the_summary_of_classes(network, low, words):
-    others = {"class_prior": {"accuracy": 0.5, "log_loss": 0.69}, "bag_of_words": {"accuracy": 0.7, "log_loss": 0.6}}
+    others = {"class_prior": {"accuracy": 0.5, "log_loss": 0.69}, "tfidf": {"accuracy": 0.7, "log_loss": 0.6}}
     gain = {"low": low, "high": 0.2}
     result = {"test": {"accuracy": 0.8, "log_loss": network}, "baselines": others, "skill": 1 - network / 0.6}
-    *table, last = summary_text(result | {"log_loss_gain_ci95": gain}, Classes).splitlines()
+    *table, last = summary_text(result | {"gain_ci95": {"log_loss": gain}}, Classes).splitlines()
     assert last.startswith(words) and table[0].split() == ["accuracy", "log", "loss"]
 
 

@@ -40,9 +40,25 @@ def test_a_row_says_whether_the_figure_was_reached(path, ours, theirs, mark):
     metrics = {
         "test": {key: ours},
         "baselines": {"one": {key: theirs}, "two": {key: theirs * 0.5}},
-        "mae_gain_ci95": {"low": -1.0, "high": 2.0},
+        "gain_ci95": {key: {"low": -1.0, "high": 2.0}, "mae": {"low": 5.0, "high": 6.0}},
     }
     reach = 0.85 if key == "accuracy" else 1.5
     row = systems.row("name", "manual", metrics, "what", path, reach)
     best = "one" if key == "accuracy" else "two"
-    assert mark in row and best in row and "-1 to 2" in row
+    assert mark in row and best in row and row.endswith("| -1 to 2 | not sure |")
+
+
+@pytest.mark.parametrize(("low", "high", "words"), [(0.1, 0.2, "better"), (-0.2, 0.0, "not sure"), (-2, -1, "worse")])
+def test_the_verdict_is_that_of_the_interval(low, high, words):
+    assert systems.verdict(low, high) == words
+
+
+def test_gains_are_in_the_unit_of_the_row():
+    gains = {"mse": {"low": 4.0, "high": 8.0}}
+    metrics = {"test": {"mse": 1.0}, "baselines": {"persistence": {"mse": 2.0}}, "gain_ci95": gains}
+    row = systems.row("name", "rnn", metrics, "what", "test.mse / baselines.persistence.mse", 1.0)
+    assert "| 0.5 | 1 ✓ | persistence 1 | 2 to 4 | better |" in row
+    runs = {"rmse": 3.0, "baselines": {"ridge": {"rmse": 1.0}, "drift": {"rmse": 2.0}}}
+    runs["gain_ci95"] = {"rmse": {"low": -3.0, "high": -1.0}}
+    row = systems.row("name", "rnn", metrics | {"free_running": runs}, "what", "free_running.rmse", 2.0)
+    assert "| 3 | 2 ✗ | ridge 1 | -3 to -1 | worse |" in row
