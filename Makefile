@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare clean install
+.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare exps clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -43,6 +43,9 @@ A = HEAD
 B = workspace
 compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=long
 	@$(BIN)/python -m reports.compare $(A) $(B)
+
+exps: install ## the experiments, their scores and parameters in 100 columns: make exps, or make exps ARGS=--all-commits
+	@$(BIN)/python -m reports.experiments $(ARGS)
 
 bench: install ## benchmarks against the peers -> docs/benchmarks.md
 	mkdir -p docs/benchmarks

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shlex
 import shutil
 import sys
 from dataclasses import replace
@@ -22,14 +21,6 @@ from reports import compare, report, revisions
 from reports.readme import table
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def project(repository, tmp_path, monkeypatch):
-    """A copy to work in."""
-    shutil.copytree(repository, tmp_path / "project", symlinks=True)
-    monkeypatch.chdir(tmp_path / "project")
-    return tmp_path / "project"
 
 
 @pytest.fixture(scope="session")
@@ -126,15 +117,6 @@ def test_an_editor_gets_parameters_and_metrics_of_every_experiment(repository):
     assert set(found) == {"gru", "short"}
     assert found["gru"]["params"]["params.yaml"]["data"]["model"]["cell"] == "gru"
     assert found["short"]["metrics"]["metrics/quake.json"]["data"]["test"]["mean_delta"] > 0
-
-
-def test_the_readmes_table_of_experiments_fits_a_terminal(repository):
-    (line,) = [line for line in README.splitlines() if line.startswith("dvc exp show ")]
-    lines = dvc(repository, *shlex.split(line, comments=True)[1:], "--no-pager").splitlines()
-    assert max(map(len, lines)) <= 110
-    head = next(line for line in lines if "Experiment" in line).split()
-    assert head[:4] == ["Experiment", "skill", "test.mean_delta", "validation.mean_delta"]
-    assert set(head[4:]) == {"seq_len", "model.cell"}
 
 
 def test_a_report_needs_nothing_beside_it_and_says_where_it_comes_from(repository, tmp_path):
