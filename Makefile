@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare exps clean install
+.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare exps reset clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -77,6 +77,8 @@ study: install ## error, cost and gradient flow over seq_len and cell -> docs/st
 docs: run ## update table and pictures in the README from the current metrics and plots
 	$(BIN)/python -m reports.readme
 
-clean: ## empty data/ and plots/, your own files in them included; the environment and the DVC cache stay
-	for made in data/* plots/* systems/data/* systems/plots/*; do [ "$${made##*/}" = README.md ] || rm -rf "$$made"; done
-	rm -rf build .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
+reset: install ## back to the last commit: parameters, lock, metrics; outputs from DVC's cache, or computed if they are not there
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m reports.workspace reset
+
+clean: install ## remove what the pipelines made; your own files, the environment and DVC's cache stay
+	@$(BIN)/python -m reports.workspace clean
