@@ -139,6 +139,30 @@ def test_a_report_needs_nothing_beside_it_and_says_where_it_comes_from(repositor
     assert "not committed" not in page
 
 
+def test_like_stands_beside_like_in_a_report(repository, tmp_path):
+    path = tmp_path / "report.html"
+    command(repository, sys.executable, "-m", "reports.report", "gru", "short", "--out", str(path))
+    page = path.read_text(encoding="utf-8")
+    captions = re.findall(r"<figcaption>(\w+: \w+)<", page)[-len(PICTURES) * len(REVISIONS) :]
+    assert captions == [f"{Path(path).stem}: {name}" for path in PICTURES for name in REVISIONS]
+    head = page[page.index("<header>") : page.index("</header>")]
+    assert "<strong>gru</strong>: model.cell gru, seq_len 20" in head
+    assert "<strong>short</strong>: model.cell manual, seq_len 10" in head
+
+
+def test_numbers_of_a_report_have_the_same_decimals_and_stand_right(project):
+    one = revisions.read("workspace")
+    for key in report.SCORES:
+        rows = report.scores([one, revisions.read("short")], key)
+        assert {row[0] for row in rows} == {"network", *one.metrics["baselines"]}
+        assert len({len(cell.partition(".")[2]) for row in rows for cell in row[1:]}) == 1
+    page = report.page([one], {})
+    assert re.search(r'<th scope="row">clock</th><td class="number">[\d.]+%</td>', page)
+    assert [report.numeric(cell) for cell in (1, "-0.5", "33.0%", "1e-05", "max_epochs", "3 s")] == [True] * 4 + [
+        False
+    ] * 2
+
+
 def test_a_report_escapes_whatever_it_is_told(project):
     evil = "<img src=x onerror=alert(1)> & \"quotes' |"
     honest = revisions.read("workspace")
@@ -151,7 +175,7 @@ def test_a_report_escapes_whatever_it_is_told(project):
         training=dict(honest.training) | {"stopped_by": evil},
         pictures={evil: b"png"},
     )
-    page = report.page([spoilt, honest], {evil: "<svg/>"})
+    page = report.page([spoilt, honest], {evil: ("<svg/>", "<svg/>")})
     assert "<img src=x" not in page
     assert page.count("&lt;img src=x onerror=alert(1)&gt; &amp; &#34;quotes&#39; |") > 10
 
