@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare clean install
+.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare exps reset clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -44,6 +44,9 @@ B = workspace
 compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=long
 	@$(BIN)/python -m reports.compare $(A) $(B)
 
+exps: install ## the experiments, their scores and parameters in 100 columns: make exps, or make exps ARGS=--all-commits
+	@$(BIN)/python -m reports.experiments $(ARGS)
+
 bench: install ## benchmarks against the peers -> docs/benchmarks.md
 	mkdir -p docs/benchmarks
 	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --picture docs/benchmarks/recurrence.png
@@ -74,6 +77,8 @@ study: install ## error, cost and gradient flow over seq_len and cell -> docs/st
 docs: run ## update table and pictures in the README from the current metrics and plots
 	$(BIN)/python -m reports.readme
 
-clean: ## empty data/ and plots/, your own files in them included; the environment and the DVC cache stay
-	for made in data/* plots/* systems/data/* systems/plots/*; do [ "$${made##*/}" = README.md ] || rm -rf "$$made"; done
-	rm -rf build .cache dvc_plots systems/.cache systems/dvc_plots .pytest_cache .mypy_cache .ruff_cache .hypothesis
+reset: install ## back to the last commit: parameters, lock, metrics; outputs from DVC's cache, or computed if they are not there
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m reports.workspace reset
+
+clean: install ## remove what the pipelines made; your own files, the environment and DVC's cache stay
+	@$(BIN)/python -m reports.workspace clean

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import vl_convert
@@ -31,6 +33,17 @@ def specifications(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         for chart in charts
         if chart["type"] == "vega"
     }
+
+
+def narrow(specification: dict[str, Any], width: int = 220) -> dict[str, Any]:
+    """Return the chart for a telephone: less wide, the legend's entries below each other."""
+    copy = deepcopy(specification)
+    (copy["spec"] if "facet" in copy else copy)["width"] = width
+    copy.setdefault("config", {}).setdefault("legend", {})["layout"] = {"top": {"direction": "vertical"}}
+    copy["config"].setdefault("axisX", {}).update(tickCount=4, titleLimit=width + 40)
+    if isinstance(copy.get("title"), str):
+        copy["title"] = {"text": textwrap.wrap(copy["title"], 34)}
+    return copy
 
 
 def svg(specification: dict[str, Any]) -> str:

@@ -14,22 +14,24 @@ from pathlib import Path
 import vl_convert
 
 FOLDER = Path(__file__).parent
+TITLES = {".": "When is the next laboratory earthquake?", "systems": "The other systems"}  # of each DVC project
 
 
-def template() -> str:
+def template(title: str) -> str:
     """Return the page with the placeholders that DVC fills: {plot_divs} and {refresh_tag}."""
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", r"<\/script")
     page = (FOLDER / "page.html").read_text(encoding="utf-8")
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
-    return page.replace("<!-- style -->", style).replace("<!-- vega -->", vega)
+    return page.replace("<!-- title -->", title).replace("<!-- style -->", style).replace("<!-- vega -->", vega)
 
 
-def main(folder: Path = Path(".dvc")) -> None:
-    """Write page.html into `folder` and make DVC use it, also in the project of the other systems."""
-    (folder / "page.html").write_text(template(), encoding="utf-8")
-    for project, page in ((Path(), "page.html"), (Path("systems"), "../../.dvc/page.html")):
-        if (project / ".dvc").is_dir():
-            command = [sys.executable, "-m", "dvc", "config", "--local", "plots.html_template", page]
+def main() -> None:
+    """Write page.html into the .dvc folder of each project and make DVC use it."""
+    for project, title in TITLES.items():
+        folder = Path(project) / ".dvc"
+        if folder.is_dir():
+            (folder / "page.html").write_text(template(title), encoding="utf-8")
+            command = [sys.executable, "-m", "dvc", "config", "--local", "plots.html_template", "page.html"]
             subprocess.run(command, check=True, cwd=project)
 
 

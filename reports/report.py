@@ -8,8 +8,10 @@ escapes every value.
 
 import argparse
 import base64
+import math
 import os
 import platform
+import re
 import shlex
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -30,6 +32,7 @@ PAGES = jinja2.Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
+PAGES.tests["numeric"] = lambda cell: numeric(cell)
 
 
 def in_words(revision: Revision) -> str:
@@ -44,16 +47,35 @@ def in_words(revision: Revision) -> str:
     )
 
 
-def scores(revisions: Sequence[Revision]) -> list[list[str]]:
-    """Return rows with the scores of network and baselines of each revision, on the test set."""
+SCORES = {
+    "mean_delta": "mean delta: sum |forecast - actual| / sum |actual|, the error as a share of the remaining time",
+    "mae": "MAE, mean absolute error",
+    "rmse": "RMSE, root of the mean squared error, in which large errors weigh more",
+    "r2": "R², share of the labels' variance that is explained: 1 is perfect, 0 is no better than their mean",
+}
+
+
+def scores(revisions: Sequence[Revision], key: str) -> list[list[str]]:
+    """Return one score on the test set: a row per forecast, a column per revision, all with the same decimals."""
+    scored = [{"network": revision.metrics["test"], **revision.metrics["baselines"]} for revision in revisions]
+    forecasts = dict.fromkeys(name for column in scored for name in column)
+    rows = {name: [column.get(name, {}).get(key) for column in scored] for name in forecasts}
+    largest = max((abs(value) for row in rows.values() for value in row if value), default=1.0)
+    form = ".1%" if key == "mean_delta" else f".{max(0, 2 - math.floor(math.log10(largest)))}f"
+    return [[name, *("-" if value is None else f"{value:{form}}" for value in row)] for name, row in rows.items()]
+
+
+def numeric(cell: object) -> bool:
+    """Tell whether a cell is a number, which is aligned to the right."""
+    return bool(re.fullmatch(r"-|[-+]?[\d.,]+(e[-+]?\d+)?%?", str(cell)))
+
+
+def in_short(revisions: Sequence[Revision]) -> list[tuple[str, str]]:
+    """Return each revision's name and its values of the parameters that differ."""
+    differ = differences([revision.params for revision in revisions])
     return [
-        [
-            f"{revision.name}: {name}",
-            f"{scored['mean_delta']:.1%}",
-            *(f"{scored[key]:.3g}" for key in ("mae", "rmse", "r2")),
-        ]
-        for revision in revisions
-        for name, scored in {"network": revision.metrics["test"], **revision.metrics["baselines"]}.items()
+        (revision.name, ", ".join(f"{key} {shown(values[i])}" for key, values in differ.items()))
+        for i, revision in enumerate(revisions)
     ]
 
 
@@ -76,7 +98,7 @@ def data(revision: Revision) -> dict[str, Any]:
     counts = " / ".join(str(parts[name]["windows"]) for name in ("train", "validation", "test"))
     return {
         "source": series["source"]["name"],
-        "MD5 of the source": series["source"]["md5"],
+        "MD5 of the source": f"{series['source']['md5'][:10]} ...",
         "rows": f"{series['rows']:,}",
         "span": f"{sum(windows['first_targets']):,.1f} {unit}" if windows["countdown"] else "unknown",
         "failures": len(series["failures"]),
@@ -118,25 +140,30 @@ def embedded(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def page(revisions: Sequence[Revision], drawings: dict[str, str]) -> str:
-    """Return the page for these revisions and SVG drawings: plot id -> SVG."""
+def page(revisions: Sequence[Revision], drawings: dict[str, tuple[str, str]]) -> str:
+    """Return the page for these revisions and SVG drawings: plot id -> SVG for a wide and for a narrow screen."""
     names = [revision.name for revision in revisions]
     return PAGES.get_template("report.html").render(
         revisions=revisions,
         names=names,
         unit=revisions[0].predictions["unit"],
         in_words=in_words,
-        scores=scores(revisions),
+        in_short=in_short(revisions),
+        scores=[(key, title, scores(revisions, key)) for key, title in SCORES.items()],
         parameters=parameters(revisions),
         all_parameters=[[key, shown(value)] for key, value in revisions[0].params.items()],
         datasets=datasets(revisions),
         drawings=[
-            (f"{name}: {', '.join(names)}", embedded("svg+xml", text.encode())) for name, text in drawings.items()
+            (f"{name}: {', '.join(names)}", *(embedded("svg+xml", text.encode()) for text in texts))
+            for name, texts in drawings.items()
         ],
         png_pictures=[
-            (f"{PurePosixPath(path).stem}: {revision.name}", embedded("png", content))
-            for revision in revisions
-            for path, content in revision.pictures.items()
+            [
+                (f"{PurePosixPath(path).stem}: {revision.name}", embedded("png", revision.pictures[path]), "")
+                for revision in revisions
+                if path in revision.pictures
+            ]
+            for path in dict.fromkeys(path for revision in revisions for path in revision.pictures)
         ],
         made_on=made_on,
         commands=commands,
@@ -154,9 +181,10 @@ def main() -> None:
     names = list(dict.fromkeys([WORKSPACE, *arguments.revisions]))
     try:
         revisions = [read(name) for name in names]
-        drawings = {name: charts.svg(chart) for name, chart in charts.specifications(names).items()}
+        specifications = charts.specifications(names)
     except ReadError as error:
         parser.exit(1, f"error: {error}\n")
+    drawings = {name: (charts.svg(chart), charts.svg(charts.narrow(chart))) for name, chart in specifications.items()}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(page(revisions, drawings), encoding="utf-8")
     print(arguments.out)

@@ -14,6 +14,9 @@ from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 
 WORKSPACE = "workspace"
+ELSEWHERE = """{name} was computed elsewhere, or its outputs were removed: {path} is neither in Git nor in DVC's cache.
+To compute it here, under a name to use in its place (other revisions than HEAD: git checkout it first):
+  make reset && dvc exp save -n first"""
 
 
 class ReadError(ValueError):
@@ -84,7 +87,7 @@ def read(name: str) -> Revision:
         try:
             return str(files.read_text(path, encoding="utf-8"))
         except (FileNotFoundError, DataIndexDirError):
-            raise ReadError(f"{name}: {path} is neither in Git nor in DVC's cache; `dvc repro` makes it") from None
+            raise ReadError(ELSEWHERE.format(name=name, path=path)) from None
 
     pipeline = yaml.safe_load(text("dvc.yaml"))
     outs = {stage: entry.get("outs", []) for stage, entry in pipeline["stages"].items()}

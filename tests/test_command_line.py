@@ -3,6 +3,7 @@
 import gzip
 import importlib
 import inspect
+import re
 import shutil
 import signal
 import sys
@@ -14,7 +15,7 @@ import pytest
 from machine import said
 from processes import finish
 
-from recurrent.config.stage import run
+from recurrent.config.stage import PATHS, run
 
 ROOT = Path(__file__).parents[1]
 CSV = "\n  csv: data/raw/simulated.csv"
@@ -42,6 +43,8 @@ def test_help_tells_what_a_stage_is_for(stage, monkeypatch, capsys):
     assert not ended.value.code
     assert f"python -m stages.{stage}" in said
     assert module.__doc__.split()[0] in said
+    _, *names = inspect.signature(module.main).parameters
+    assert all(re.search(rf"^  {name}\s+{PATHS[name].split()[0]} ", said, re.MULTILINE) for name in names)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -21,6 +21,18 @@ from recurrent.config.reader import read
 from recurrent.config.schema import Settings, System
 
 FAILED, INTERRUPTED = 1, 130
+PATHS = {  # what the arguments of the stages are
+    "raw": "folder of the source's files, written by fetch",
+    "csv": "the recording, a CSV, written by simulate",
+    "series": "folder of the checked rows, written by ingest",
+    "windows": "folder of steps and their windows, written by window",
+    "model": "the forecaster, a safetensors file, written by train; training.json lies beside it",
+    "history": "CSV with a row per epoch, written by train",
+    "summary": "training.json, which tells how training ended, written by train",
+    "metrics": "JSON of the scores, written by evaluate",
+    "predictions": "folder of the forecasts of the test set, written by evaluate",
+    "plots": "folder of the pictures, written by plot",
+}
 
 
 def run(main: Callable[..., None]) -> None:
@@ -33,7 +45,7 @@ def run(main: Callable[..., None]) -> None:
         prog=f"python -m stages.{Path(str(module.__file__)).stem}", description=module.__doc__
     )
     for name in hints:
-        parser.add_argument(name, type=Path)
+        parser.add_argument(name, type=Path, help=PATHS[name])
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     parser.add_argument("--project", type=Path, help="a folder of several systems, to which all paths are relative")
     parser.add_argument("--system", help="the one to run, which {system} in a path stands for; default: DVC's")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from recurrent.network.scaler import Scaler
 from recurrent.storage.atomic import replacing
@@ -50,8 +50,9 @@ class ModelFile:
             "target_scaler": asdict(self.target_scaler),
         }
         # one entry only: safetensors writes several in an order that changes from run to run
+        content = save(dict(self.weights), metadata={"forecaster": json.dumps(description, sort_keys=True)})
         with replacing(path) as temporary:
-            save_file(dict(self.weights), temporary, metadata={"forecaster": json.dumps(description, sort_keys=True)})
+            temporary.write_bytes(content)  # save_file would make a file that nobody else may read
 
     @classmethod
     def read(cls, path: Path) -> "ModelFile":

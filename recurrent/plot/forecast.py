@@ -3,21 +3,25 @@
 import math
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Table
+from recurrent.plot._style import BLACK, GREY, ORANGE, Table, baseline_styles, log_axis, name_left_out
 
 BINS = 24
+FLATTENED = 20.0  # largest ratio of two forecasts' errors at which a linear axis still shows both
 
 
-def forecast(predictions: Table, *, target: str, unit: str, time_unit: str, baseline: str) -> Figure:
-    """Draw predicted and actual over the test set, and one against the other."""
+def forecast(
+    predictions: Table, *, target: str, unit: str, time_unit: str, baselines: list[str], baseline: str
+) -> Figure:
+    """Draw predicted and actual over the test set beside the best of the baselines, and one against the other."""
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     over_time, scatter = figure.subplots(1, 2, width_ratios=(2.7, 1))
-    time, actual, predicted = (predictions[name] for name in ("time", "actual", "predicted"))
-    over_time.plot(time, predictions[baseline], color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
-    over_time.plot(time, actual, color=BLACK, linewidth=1.4, label="actual")
-    over_time.plot(time, predicted, color=ORANGE, linewidth=1.2, label="network")
+    actual, predicted = (predictions[name] for name in ("actual", "predicted"))
+    _over_time(over_time, predictions, baseline, color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
+    _over_time(over_time, predictions, "actual", color=BLACK, linewidth=1.4, label="actual")
+    _over_time(over_time, predictions, "predicted", color=ORANGE, linewidth=1.2, label="network")
     since = "row" if time_unit == "row" else f"time since the recording began ({time_unit})"
     over_time.set(xlabel=since, ylabel=f"{target} ({unit})")
     over_time.set_title("Test set: not used in training")
@@ -29,33 +33,61 @@ def forecast(predictions: Table, *, target: str, unit: str, time_unit: str, base
     scatter.set_aspect("equal", adjustable="datalim")
     for axes in (over_time, scatter):
         axes.grid(alpha=0.25)
+    name_left_out(figure, [name for name in baselines if name != baseline])
     return figure
 
 
-def error(predictions: Table, *, target: str, unit: str, baselines: list[str]) -> Figure:
-    """Where it is wrong: error against the actual value, for the network and for each baseline."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+def _over_time(axes: Axes, predictions: Table, name: str, **style: object) -> None:
+    """Draw a column over time: a line for each group, and points where no group has two windows."""
+    time, values = predictions["time"], predictions[name]
+    if "group" in predictions:
+        ends = np.flatnonzero(np.diff(predictions["group"])) + 1
+        if len(ends) + 1 == len(time):
+            style |= {"linestyle": "none", "marker": {"actual": "o", "predicted": "x"}.get(name, "."), "markersize": 4}
+        else:
+            time, values = np.insert(time, ends, np.nan), np.insert(values, ends, np.nan)
+    axes.plot(time, values, **style)  # type: ignore[arg-type]
+
+
+def error(predictions: Table, *, target: str, unit: str, baselines: list[str], countdown: bool) -> Figure:
+    """Where it is wrong: error against the actual value, for the network and for each baseline.
+
+    The absolute error is on a logarithmic axis where a forecast that is far off would flatten the others.
+    """
+    figure = Figure(figsize=(12.5, 4.2), layout="constrained")
     signed, absolute = figure.subplots(1, 2)
     actual = predictions["actual"]
     edges = np.linspace(actual.min(), actual.max() + 1e-12, BINS + 1)
     middle, which = (edges[1:] + edges[:-1]) / 2, np.clip(np.digitize(actual, edges) - 1, 0, BINS - 1)
-    filled = np.array([(which == b).any() for b in range(BINS)])
+    filled = [b for b in range(BINS) if (which == b).any()]
     off = predictions["predicted"] - actual
-    bands = np.array([np.quantile(off[which == b], (0.05, 0.25, 0.5, 0.75, 0.95)) for b in range(BINS) if filled[b]])
+    bands = np.array([np.quantile(off[which == b], (0.05, 0.25, 0.5, 0.75, 0.95)) for b in filled])
     signed.fill_between(middle[filled], bands[:, 0], bands[:, 4], color=ORANGE, alpha=0.2, label="90 % of the windows")
     signed.fill_between(middle[filled], bands[:, 1], bands[:, 3], color=ORANGE, alpha=0.4, label="50 %")
-    signed.plot(middle[filled], bands[:, 2], color=ORANGE, label="median")
+    signed.plot(middle[filled], bands[:, 2], color=ORANGE, label="median of the errors")
     signed.axhline(0, color=BLACK, linewidth=0.8)
-    signed.set(ylabel=f"network - actual ({unit})", title="Above 0 the network answers too late, below too early")
-    styles = [(BLUE, "-."), (GREEN, "--"), (GREY, ":"), (BLACK, (0, (1, 1)))]
-    for name, (colour, line) in zip(["predicted", *baselines], [(ORANGE, "-"), *styles], strict=False):
+    above, below = ("answers too late", "too early") if countdown else ("is too high", "too low")
+    signed.set(ylabel=f"network - actual ({unit})", title=f"Above 0 the network {above}, below {below}")
+    curves, overall = [], []
+    styles = {"predicted": (ORANGE, "-")} | dict(zip(baselines, baseline_styles(), strict=False))  # styles are endless
+    for name, (colour, line) in styles.items():
         gap = np.abs(predictions[name] - actual)
-        means = [math.fsum(gap[which == b]) / (which == b).sum() for b in range(BINS) if filled[b]]
-        label = "network" if name == "predicted" else name
-        absolute.plot(middle[filled], means, color=colour, linestyle=line, label=label)
+        curves.append(np.array([math.fsum(gap[which == b]) / (which == b).sum() for b in filled]))
+        overall.append(math.fsum(gap) / len(gap))
+        label = f"{'network' if name == 'predicted' else name}: {_number(overall[-1])}"
+        absolute.plot(middle[filled], curves[-1], color=colour, linestyle=line, label=label)
     absolute.set(ylabel=f"mean absolute error ({unit})", title="Against the baselines", ylim=(0, None))
+    least = min((value for value in overall if value > 0), default=math.inf)
+    if max(overall) > FLATTENED * least:
+        log_axis(absolute.yaxis, np.concatenate(curves))
+        absolute.set_title("Against the baselines (logarithmic)")
     for axes in (signed, absolute):
         axes.set_xlabel(f"{target} ({unit})")
-        axes.legend(frameon=False)
         axes.grid(alpha=0.25)
+    signed.legend(frameon=False)
+    absolute.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title=f"error on average ({unit})")
     return figure
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from recurrent.plot import forecast, free_running, matrices, training
-from recurrent.plot._style import Table
+from recurrent.plot._style import Table, name_left_out
 
 
 def draw(
@@ -23,23 +23,30 @@ def draw(
         error_by_lead_time and single_run
     """
     rows, targets, unit = tables["predictions"], description["target"], description["unit"]
-    best_epoch = summary["best"]["epoch"]
-    pictures = {"training": training.training(history, target_delta=summary["target_delta"], best_epoch=best_epoch)}
+    names, countdown = description["baselines"], description["time_unit"] != "row"  # only a countdown tells the time
+    about = {"countdown": countdown, "of_classes": "classes" in description}
+    end = {"target_delta": summary["target_delta"], "best_epoch": summary["best"]["epoch"]}
+    pictures = {"training": training.training(history, **end, **about)}
     if "confusion" in description:
         counts = np.array(description["confusion"], np.float64)
         pictures["confusion"] = matrices.confusion(description["classes"], counts)
+        name_left_out(pictures["confusion"], names)
     if "predicted" in rows:  # one quantity
-        names, labels = description["baselines"], {"target": targets[0], "unit": unit}
+        labels = {"target": targets[0], "unit": unit, "baselines": names}
         best = min(names, key=lambda name: float(np.abs(rows[name] - rows["actual"]).mean()))
         pictures["forecast"] = forecast.forecast(rows, **labels, time_unit=description["time_unit"], baseline=best)
-        pictures["error"] = forecast.error(rows, **labels, baselines=names)
+        pictures["error"] = forecast.error(rows, **labels, countdown=countdown)
     if "error_by_lead_time" in tables:
-        pictures["error_by_lead_time"] = free_running.error_by_lead_time(tables["error_by_lead_time"], unit=unit)
+        ahead = tables["error_by_lead_time"]
+        pictures["error_by_lead_time"] = free_running.error_by_lead_time(ahead, unit=unit)
+        name_left_out(pictures["error_by_lead_time"], [name for name in names if name not in ahead])
         if len(targets) == 1:
             runs = tables["free_running"], tables["single_run"]
             pictures["free_running_overview"] = free_running.overview(rows, *runs, target=targets[0], unit=unit)
+            name_left_out(pictures["free_running_overview"], names)
         else:
             pictures["path"] = free_running.path(rows, tables["free_running"], targets=targets, unit=unit)
+            name_left_out(pictures["path"], names)
     if "correlations" in description:
         table = description["correlations"]
         pictures["correlations"] = matrices.correlations(table["names"], np.array(table["values"]))

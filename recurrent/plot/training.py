@@ -2,32 +2,42 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Table
+from recurrent.plot._style import BLACK, BLUE, GREEN, GREY, ORANGE, Table, log_axis
 
-EXERCISE_BOUND = 0.10  # mean delta that the exercise asks for
-SHOWN = {0.05, 0.07, 0.2, 0.3, 0.5, 0.7}  # minor ticks that get a number
+EXERCISE_BOUND = 0.10  # mean delta that the exercise asks for, of a countdown
+FEW = 10  # epochs; the values of fewer are marked
 
 
-def training(history: Table, *, target_delta: float, best_epoch: int) -> Figure:
-    """Loss and mean delta over the epochs, with the target and the epoch that was kept."""
+def training(history: Table, *, target_delta: float, best_epoch: int, countdown: bool, of_classes: bool) -> Figure:
+    """Loss and mean delta over the epochs, with the target, if there is one, and the epoch that was kept."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     loss, delta = figure.subplots(1, 2)
+    bounds = {f"target of this run: {target_delta:.1%}": target_delta} if target_delta else {}
+    if countdown and not np.isclose(target_delta, EXERCISE_BOUND):
+        bounds[f"the exercise: {EXERCISE_BOUND:.0%}"] = EXERCISE_BOUND
+    marker = "o" if len(history["epoch"]) < FEW else None
     for axes, name in ((loss, "loss"), (delta, "mean_delta")):
-        axes.plot(history["epoch"], history[f"train_{name}"], color=BLUE, label="train")
-        axes.plot(history["epoch"], history[f"validation_{name}"], color=ORANGE, linestyle="--", label="validation")
+        for part, colour, line in (("train", BLUE, "-"), ("validation", ORANGE, "--")):
+            values = history[f"{part}_{name}"]
+            axes.plot(history["epoch"], values, color=colour, linestyle=line, marker=marker, markersize=4, label=part)
         axes.axvline(best_epoch, color=GREY, linewidth=0.8, linestyle=":", label=f"kept: epoch {best_epoch}")
-        axes.set(xlabel="epoch", yscale="log")
-    loss.set(ylabel="loss, on scaled targets", title="Loss: sum over the steps, mean over the windows")
-    delta.axhline(target_delta, color=GREEN, linestyle="-.", label=f"target of this run: {target_delta:.1%}")
-    if not np.isclose(target_delta, EXERCISE_BOUND):
-        delta.axhline(EXERCISE_BOUND, color=BLACK, linestyle=":", label=f"the exercise: {EXERCISE_BOUND:.0%}")
-    delta.set(ylabel="mean delta (share of the label)", title="Mean delta at the last step")
-    delta.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    delta.yaxis.set_minor_formatter(lambda value, _: f"{value:.0%}" if value in SHOWN else "")
-    loss.yaxis.set_major_formatter("{x:g}")
-    loss.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "2357" else "")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch")
+    for (label, bound), (colour, line) in zip(bounds.items(), ((GREEN, "-."), (BLACK, ":")), strict=False):
+        delta.axhline(bound, color=colour, linestyle=line, label=label)
+    both = [
+        np.concatenate([history[f"{part}_{name}"] for part in ("train", "validation")])
+        for name in ("loss", "mean_delta")
+    ]
+    log_axis(loss.yaxis, both[0])
+    log_axis(delta.yaxis, np.append(both[1], list(bounds.values())), lambda value: f"{100 * value:g}%")
+    loss.set_title("Loss of a window: cross-entropy" if of_classes else "Loss of a window: the sum over its steps")
+    loss.set_ylabel("loss" if of_classes else "loss on scaled targets, larger with seq_len")
+    delta.set_title("Share of windows in the wrong class" if of_classes else "Mean delta at the last step")
+    delta.set_ylabel("share" if of_classes else "mean delta (share of the label)")
     for axes in (loss, delta):
         axes.legend(frameon=False)
-        axes.grid(alpha=0.25, which="both")
+        axes.grid(alpha=0.25)
     return figure

@@ -193,3 +193,9 @@ def test_the_architecture_is_that_of_the_windows(tmp_path):
         0,
         1,
     )
+
+
+def test_the_model_may_be_read_by_whoever_may_read_its_neighbours(tmp_path):
+    network().save(tmp_path / "forecaster.safetensors")
+    (tmp_path / "training.json").write_text("{}")
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1

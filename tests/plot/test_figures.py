@@ -1,10 +1,12 @@
 """Each picture is drawn without a warning, and the data say which there are."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from seeds import rng
 
 from recurrent.plot import forecast, matrices, pictures
@@ -62,6 +64,93 @@ def test_the_data_say_what_is_drawn(tmp_path, name):
         assert (tmp_path / f"{title}.png").stat().st_size > 1000
 
 
+def trained(log=LOG, *, countdown=True, of_classes=False, **about):
+    about = {"target_delta": 0.075, "best_epoch": 3} | about
+    return history.training(log, countdown=countdown, of_classes=of_classes, **about)
+
+
+def wrong(rows, names, *, countdown=True):
+    return forecast.error(rows, target="height", unit="m", baselines=names, countdown=countdown)
+
+
+def said(figure: Figure) -> str:
+    """Give every word that stands anywhere in a picture."""
+    return " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"two targets"}))
+@pytest.mark.parametrize("names", [["median", "ridge"], [f"baseline{i}" for i in range(12)]])
+def test_every_baseline_is_drawn_or_named_in_every_picture_of_a_forecast(name, names):
+    about, tables, _ = CASES[name]
+    rows = tables["predictions"] | {n: RNG.normal(5, 1, 40) for n in names if "predicted" in tables["predictions"]}
+    drawn = pictures.draw(LOG, ENDING, about | {"baselines": names}, tables | {"predictions": rows})
+    for picture in set(drawn) - {"training", "correlations", "most_wrong"}:
+        assert set(names) <= set(re.split(r"[ ,:]+", said(drawn[picture]))), picture
+
+
+def test_each_baseline_has_a_style_of_its_own():
+    names = [f"baseline{i}" for i in range(12)]
+    lines = wrong(ONE | dict.fromkeys(names, ONE["ridge"]), names).axes[1].lines
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in lines}) == 13
+
+
+def test_a_baseline_that_is_far_off_flattens_no_other():
+    assert wrong(ONE, ["median"]).axes[1].get_yscale() == "linear"
+    axes = wrong(ONE | {"median": ONE["median"] + 1000}, ["median", "ridge"]).axes[1]
+    assert axes.get_yscale() == "log" and "logarithmic" in axes.get_title()
+    perfect = wrong(ONE | {"ridge": ONE["actual"]}, ["median", "ridge"])
+    assert "ridge: 0" in said(perfect)
+
+
+@pytest.mark.parametrize("countdown", [True, False])
+def test_only_a_countdown_is_early_or_late_and_has_the_bound_of_the_exercise(countdown):
+    assert ("too late" in said(wrong(ONE, ["median"], countdown=countdown))) == countdown
+    assert ("exercise" in said(trained(countdown=countdown))) == countdown
+    drawn = pictures.draw(LOG, ENDING, QUANTITY | {"time_unit": "s" if countdown else "row"}, {"predictions": ONE})
+    assert ("too late" in said(drawn["error"])) == ("exercise" in said(drawn["training"])) == countdown
+
+
+def test_a_run_without_a_target_names_none():
+    figure = trained(target_delta=0.0, countdown=False)
+    assert "target of this run" not in said(figure)
+    assert len(figure.axes[1].lines) == 3
+
+
+@pytest.mark.parametrize(
+    "values", [[0.49, 0.5], [0.0585, 0.0601], [1e-13, 1.0], [0.0005, 0.04], [3.0, 3.0], [99.0, 101]]
+)
+def test_a_logarithmic_axis_has_at_least_two_labelled_ticks_and_none_at_zero_per_cent(values):
+    log = LOG | {key: np.resize(values, 4) for key in LOG if "loss" in key or "delta" in key}
+    figure = trained(log, target_delta=0.0, countdown=False)
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        labels = zip(axes.yaxis.get_majorticklocs(), axes.yaxis.get_majorticklabels(), strict=True)
+        shown = [label.get_text() for place, label in labels if low <= place <= high]
+        assert 2 <= len(set(shown)) == len(shown) <= 7 and "0%" not in shown
+
+
+def test_a_run_of_one_epoch_has_marks():
+    figure = trained({name: values[:1] for name, values in LOG.items()}, best_epoch=1)
+    for axes in figure.axes:
+        assert [line.get_marker() for line in axes.lines[:2]] == ["o", "o"]
+    assert {line.get_marker() for line in trained({n: np.resize(v, 50) for n, v in LOG.items()}).axes[0].lines} == {
+        "None"
+    }
+
+
+def test_no_line_joins_windows_of_unrelated_groups():
+    about = {"target": "height", "unit": "m", "time_unit": "row", "baselines": ["ridge"], "baseline": "ridge"}
+    axes = forecast.forecast(ONE | {"group": TIME}, **about).axes[0]
+    assert {line.get_linestyle() for line in axes.lines} == {"None"}
+    axes = forecast.forecast(ONE | {"group": np.repeat([0.0, 1], 20)}, **about).axes[0]
+    assert [np.flatnonzero(np.isnan(line.get_ydata())).tolist() for line in axes.lines] == [[20]] * 3
+
+
+def test_the_error_of_classes_is_no_mean_delta():
+    words = said(trained(countdown=False, of_classes=True))
+    assert "wrong class" in words and "mean delta" not in words.lower() and "sum over its steps" not in words
+
+
 def texts(figure: Figure) -> str:
     axes = [word for a in figure.axes for word in (a.get_xlabel(), a.get_ylabel(), *(t.get_text() for t in a.texts))]
     return "\n".join([*axes, *(a.get_title() + a.get_title(loc="left") for a in figure.axes)])
@@ -71,13 +160,14 @@ def texts(figure: Figure) -> str:
     ("unit", "label"), [("row", "row"), ("s", "time since the recording began (s)"), ("h", "began (h)")]
 )
 def test_the_axis_of_time_has_its_unit(unit, label):
-    figure = forecast.forecast(ONE, target="height", unit="m", time_unit=unit, baseline="ridge")
+    names = {"baselines": ["median", "ridge"], "baseline": "ridge"}
+    figure = forecast.forecast(ONE, target="height", unit="m", time_unit=unit, **names)
     assert figure.axes[0].get_xlabel().endswith(label) and figure.axes[0].get_ylabel() == "height (m)"
     assert (unit != "row") == ("recording" in figure.axes[0].get_xlabel())
 
 
 def test_curves_are_the_columns():
-    loss, delta = history.training(LOG, target_delta=0.075, best_epoch=3).axes
+    loss, delta = trained().axes
     assert loss.lines[0].get_ydata().tolist() == LOG["train_loss"].tolist()
     assert delta.lines[1].get_ydata().tolist() == LOG["validation_mean_delta"].tolist()
     [axes] = ahead.error_by_lead_time(AHEAD, unit="m").axes
@@ -86,8 +176,10 @@ def test_curves_are_the_columns():
         AHEAD["persistence"].tolist(),
     ]
     assert "(m)" in axes.get_ylabel()
-    axes = forecast.error(ONE, target="height", unit="m", baselines=["median", "ridge"]).axes[1]
-    assert [line.get_label() for line in axes.lines] == ["network", "median", "ridge"]
+    axes = wrong(ONE, ["median", "ridge"]).axes[1]
+    assert [line.get_label().partition(":")[0] for line in axes.lines] == ["network", "median", "ridge"]
+    off = np.abs(ONE["ridge"] - ONE["actual"]).mean()
+    assert axes.lines[2].get_label() == f"ridge: {off:.3g}"
 
 
 def test_each_run_is_a_line_of_its_own():

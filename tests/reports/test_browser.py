@@ -98,6 +98,17 @@ def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, r
     assert cells == {name: f"{scores['mean_delta']:.1%}" for name, scores in known.items()}
 
 
+def test_no_picture_of_the_report_is_cut_on_a_telephone(chromium, pages):
+    with opened(chromium, pages["report"], 400, "light") as page:
+        boxes = page.evaluate(
+            "[...document.images].map(i => [i.getBoundingClientRect().right, i.currentSrc.slice(0, 14)])"
+        )
+        assert len(boxes) == len(CHARTS) + len(PICTURES) * len(REVISIONS)
+        assert max(right for right, _ in boxes) <= 400
+        cut = "[...document.querySelectorAll('.pictures *')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        assert page.evaluate(cut) == 0
+
+
 def test_the_page_is_light_on_paper_and_dark_in_the_dark(chromium, pages):
     ink = "getComputedStyle(document.querySelector('svg text')).fill"
     with opened(chromium, pages["charts"], 1400, "dark") as page:
