@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the path"),
 ]
-MARKS = {"loss": 2, "mean_delta": 2, "prediction": 2, "scores": 4}  # lines or bars of each revision
+MARKS = {"loss": 2, "mean_delta": 2, "prediction": 2, "scores": 5}  # lines or bars of each revision
 SCREENS = [(1400, "light"), (400, "light"), (1400, "dark"), (400, "dark")]
 
 

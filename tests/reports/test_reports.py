@@ -87,10 +87,10 @@ def test_forecasts_of_three_revisions_have_a_panel_each(drawn):
 
 def test_the_chart_of_scores_draws_the_figures_of_the_metrics(drawn, repository):
     svg = vl_convert.vegalite_to_svg(drawn["scores"])
-    assert marks(svg, "bar") == 4 * len(REVISIONS)
+    assert marks(svg, "bar") == 5 * len(REVISIONS)
     for name in REVISIONS:
         known = scores(repository, name)
-        for key in ("test", "baselines.ridge", "baselines.clock", "baselines.median"):
+        for key in ("test", *(f"baselines.{other}" for other in ("boosted_trees", "ridge", "clock", "median"))):
             assert f"{known[f'{key}.mean_delta']:.1%}" in words(svg)
 
 
