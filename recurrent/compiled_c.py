@@ -66,8 +66,10 @@ def compile_command() -> list[str]:
     Raises
     ------
     Unavailable
-        Where CC, or without it each of COMPILERS, is not on the path.
+        Where CC, or without it each of COMPILERS, is not on the path, and on Windows.
     """
+    if os.name != "posix":
+        raise Unavailable("compiled code is for Linux and macOS")
     asked = shlex.split(os.environ.get("CC", ""))
     found = next(filter(None, map(shutil.which, asked[:1] or COMPILERS)), None)
     if found is None:

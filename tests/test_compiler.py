@@ -34,6 +34,12 @@ def source(tmp_path):
     return tmp_path / "twice.c"
 
 
+def test_elsewhere_than_on_posix_nothing_is_compiled(monkeypatch):
+    with monkeypatch.context() as windows, pytest.raises(compiled_c.Unavailable, match="for Linux and macOS"):
+        windows.setattr(compiled_c.os, "name", "nt")
+        compiled_c.compile_command()
+
+
 def twice(source):
     compiled_c.load.cache_clear()
     return compiled_c.load(source, twice=(ctypes.c_long,)).twice(21)

@@ -88,7 +88,7 @@ def summary_text(content: Mapping[str, Any], truth: Truth | type[Truth]) -> str:
     # r2 <= 0: the labels' mean is better
     if others[truth.constant][error] <= test[error] * 1.05 or test.get("r2", 1.0) <= 0:
         lines.append("A constant is as good here: the network is no better than it.")
-    elif content["skill"] <= 0:
+    elif interval["high"] < 0:
         lines.append(f"No skill: the baseline '{best}' is better {gain}.")
     elif interval["low"] <= 0:
         lines.append(f"Not significantly better than '{best}': the difference may be chance {gain}.")

@@ -236,21 +236,22 @@ def test_a_perfect_baseline_leaves_no_skill(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mae", "r2", "clock", "skill", "low", "words"),
+    ("mae", "r2", "clock", "skill", "low", "high", "words"),
     [
-        (1.0, 0.9, 2.0, 0.5, 0.9, "The network's error is 50% below that of the best baseline, 'clock'."),
-        (2.5, 0.9, 2.0, -0.25, -0.6, "No skill: the baseline 'clock' is better"),
-        (1.9, 0.9, 2.0, 0.05, -0.1, "Not significantly better than 'clock': the difference may be chance"),
-        (1.9, 0.9, 2.0, 0.05, 0.0, "Not significantly better than 'clock': the difference may be chance"),
-        (3.9, 0.9, 5.0, 0.025, -0.1, "A constant is as good here: the network is no better than it."),
-        (1.0, 0.0, 2.0, 0.5, 0.9, "A constant is as good here: the network is no better than it."),
+        (1.0, 0.9, 2.0, 0.5, 0.9, 1.2, "The network's error is 50% below that of the best baseline, 'clock'."),
+        (2.5, 0.9, 2.0, -0.25, -0.6, -0.1, "No skill: the baseline 'clock' is better"),
+        (2.5, 0.9, 2.0, -0.25, -0.6, 0.1, "Not significantly better than 'clock': the difference may be chance"),
+        (1.9, 0.9, 2.0, 0.05, -0.1, 0.2, "Not significantly better than 'clock': the difference may be chance"),
+        (1.9, 0.9, 2.0, 0.05, 0.0, 0.2, "Not significantly better than 'clock': the difference may be chance"),
+        (3.9, 0.9, 5.0, 0.025, -0.1, 0.2, "A constant is as good here: the network is no better than it."),
+        (1.0, 0.0, 2.0, 0.5, 0.9, 1.2, "A constant is as good here: the network is no better than it."),
     ],
 )
-def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, words):
+def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, high, words):
     others = {"median": {"mae": 4.0, "mean_delta": 0.4}, "clock": {"mae": clock, "mean_delta": 0.2}}
     result = {"test": {"mae": mae, "mean_delta": 0.1, "r2": r2}, "baselines": others, "skill": skill}
-    interval = {"low": low, "high": 1.25}
+    interval = {"low": low, "high": high}
     *table, last = summary_text(result | {"gain_ci95": {"mae": interval}}, Quantities).splitlines()
-    gain = f" (95 % interval of the gain in mae: {low:.3g} to 1.25)."
+    gain = f" (95 % interval of the gain in mae: {low:.3g} to {high:.3g})."
     assert last == words + gain * words.startswith("No")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]

@@ -203,21 +203,22 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("network", "low", "words"),
+    ("network", "low", "high", "words"),
     [
-        (0.5, 0.1, "The network's error is 17% below that of the best baseline, 'tfidf'."),
+        (0.5, 0.1, 0.2, "The network's error is 17% below that of the best baseline, 'tfidf'."),
         (
             0.62,
             -0.1,
+            -0.01,
             "No skill: the baseline 'tfidf' is better (95 % interval of the gain in log loss: -0.1 to",
         ),
-        (0.59, -0.1, "Not significantly better than 'tfidf'"),
-        (0.68, -0.1, "A constant is as good here"),
+        (0.59, -0.1, 0.2, "Not significantly better than 'tfidf'"),
+        (0.68, -0.1, 0.2, "A constant is as good here"),
     ],
 )
-def test_the_summary_of_classes(network, low, words):
+def test_the_summary_of_classes(network, low, high, words):
     others = {"class_prior": {"accuracy": 0.5, "log_loss": 0.69}, "tfidf": {"accuracy": 0.7, "log_loss": 0.6}}
-    gain = {"low": low, "high": 0.2}
+    gain = {"low": low, "high": high}
     result = {"test": {"accuracy": 0.8, "log_loss": network}, "baselines": others, "skill": 1 - network / 0.6}
     *table, last = summary_text(result | {"gain_ci95": {"log_loss": gain}}, Classes).splitlines()
     assert last.startswith(words) and table[0].split() == ["accuracy", "log", "loss"]
