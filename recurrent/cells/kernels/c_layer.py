@@ -1,7 +1,7 @@
 """One layer by recurrence.c, which says how: forward and backward, float32, over the threads of threads.use.
 
 No sum of torch's or BLAS's is on the way, so the bits are the same on every machine (docs/numerics.md).
-Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step, G gates, P parts of a gradient.
+Legend of shapes: B batch, T steps, D features, H hidden_size, A outputs of a step, G gates, P parts of a gradient.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def infer(
 
 
 class Layer(torch.autograd.Function):
-    """Signal (B, T, D), start, weights as nn.Linear has them -> states (B, T, H), last memory, answers (B, T, A).
+    """Signal (B, T, D), start, weights as nn.Linear has them -> states (B, T, H), last memory, outputs (B, T, A).
 
     The head, two Nones where there is none, comes along because the gradient of its states need not be stored then.
     """
@@ -48,25 +48,25 @@ class Layer(torch.autograd.Function):
         kept = None
         if of_unit := c_library.KEPT[cell]:
             kept = buffers.empty(*x.shape[:2], of_unit, w.shape[1], dtype=x.dtype)
-        states, _, memory, answers = _forward(
+        states, _, memory, outputs = _forward(
             cell, x, (start, start_memory), (w_in, b_in, w, b), (head, head_bias), kept, with_states=True
         )
         ctx.cell = cell
         ctx.save_for_backward(x, start, start_memory, w_in, w, states, kept, head)
         ctx.set_materialize_grads(False)
-        return states, memory, answers
+        return states, memory, outputs
 
     @staticmethod
     def backward(
-        ctx: Any, d_states: Tensor | None, d_memory: Tensor | None, d_answers: Tensor | None
+        ctx: Any, d_states: Tensor | None, d_memory: Tensor | None, d_outputs: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` takes, in its order."""
         if torch.is_grad_enabled():  # create_graph=True
             raise NotImplementedError("no gradient of a gradient from this kernel: set the backend to reference")
         x, start, start_memory, w_in, w, states, kept, head = ctx.saved_tensors
-        (B, T, D), H, G, A = x.shape, w.shape[1], c_library.GATES[ctx.cell], 0 if d_answers is None else len(head)
+        (B, T, D), H, G, A = x.shape, w.shape[1], c_library.GATES[ctx.cell], 0 if d_outputs is None else len(head)
         given = [x, start, start_memory, w_in, w, states, kept, head]
-        given += [_contiguous(tensor) for tensor in (d_states, d_memory, d_answers)]
+        given += [_contiguous(tensor) for tensor in (d_states, d_memory, d_outputs)]
         d_x = torch.empty_like(x) if ctx.needs_input_grad[1] else None
         d_start, d_start_memory = (None if of is None else torch.empty_like(of) for of in (start, start_memory))
         library = c_library.library(ctx.cell, H)
@@ -96,15 +96,15 @@ def _forward(
     *,
     with_states: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
-    """States, the last one, the last memory, answers."""
+    """States, the last one, the last memory, outputs."""
     B, T, _ = x.shape
     H, A = weights[2].shape[1], 0 if head[0] is None else len(head[0])
     states = buffers.empty(B, T, H, dtype=x.dtype) if with_states else None
-    last, answers = x.new_empty(2, B, H), x.new_empty(B, T, A) if A else None
+    last, outputs = x.new_empty(2, B, H), x.new_empty(B, T, A) if A else None
     given = [_contiguous(tensor) for tensor in (x, *start, *weights, *head)]
-    found = (states, kept, last[0], last[1], answers)
+    found = (states, kept, last[0], last[1], outputs)
     c_library.forward(cell, x.shape, H, A, _addresses(*given, *found))
-    return states, last[0], last[1], answers
+    return states, last[0], last[1], outputs
 
 
 def _contiguous(tensor: Tensor | None) -> Tensor | None:

@@ -1,6 +1,6 @@
 """recurrence.c from Python: the library for a cell and a hidden size, and what it does without torch.
 
-Legend of shapes: B batch, T steps, D features, H hidden_size, A answers of a step, G gates of the cell.
+Legend of shapes: B batch, T steps, D features, H hidden_size, A outputs of a step, G gates of the cell.
 """
 
 import ctypes
@@ -20,6 +20,7 @@ SOURCE = Path(__file__).with_name("recurrence.c")
 GATES = {"manual": 1, "gru": 3, "lstm": 4}  # each has a file of its name, .h
 PARTS = {"manual": 1, "gru": 1, "lstm": 2}  # of the state
 KEPT = {"manual": 0, "gru": 4, "lstm": 5}  # numbers of a unit and step that are kept for the gradient; see there
+SPECIALISED = 16  # hidden size from which a build of its own pays: it takes a second or two, once
 long, pointer = ctypes.c_long, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c and gradient.h
     "sequences_of_a_share": (),
@@ -32,8 +33,8 @@ SIGNATURES: dict[str, tuple[type, ...]] = {  # see recurrence.c and gradient.h
 
 @cache
 def library(cell: str = "manual", hidden: int = 0) -> ctypes.CDLL:
-    """Give recurrence.c compiled for a cell and a hidden size, or for any size; or raise compiled_c.Unavailable."""
-    if hidden:
+    """Return recurrence.c compiled for a cell and its hidden size, or any size; or raise compiled_c.Unavailable."""
+    if hidden >= SPECIALISED:
         try:
             return compiled_c.load(SOURCE, *flags(cell), f"-DHIDDEN={hidden}", **SIGNATURES)
         except compiled_c.Unavailable:  # such as without a compiler, where one was there before
@@ -46,10 +47,10 @@ def flags(cell: str) -> tuple[str, ...]:
     return "-O2", f'-DCELL="{cell}.h"'
 
 
-def forward(cell: str, shape: Sequence[int], hidden: int, answers: int, addresses: Sequence[int | None]) -> None:
+def forward(cell: str, shape: Sequence[int], hidden: int, outputs: int, addresses: Sequence[int | None]) -> None:
     """Run all steps of a signal of `shape` (B, T, D); `addresses` as recurrence.c has them, NULL where None."""
     (B, T, D), built = shape, library(cell, hidden)
-    threads.share(lambda first, last: built.forward(first, last, T, D, hidden, answers, *addresses), B)
+    threads.share(lambda first, last: built.forward(first, last, T, D, hidden, outputs, *addresses), B)
 
 
 def run(cell: str, x: Floats, weights: Sequence[Floats], head: Sequence[Floats] | None) -> Floats:
@@ -62,14 +63,14 @@ def run(cell: str, x: Floats, weights: Sequence[Floats], head: Sequence[Floats] 
 
     Returns
     -------
-    states (B, T, H), or the head's answers (B, T, A)
+    states (B, T, H), or the head's outputs (B, T, A)
     """
     (B, T, _), H, A = x.shape, weights[2].shape[1], 0 if head is None else len(head[1])
     found, last = np.empty((B, T, A or H), np.float32), np.empty((2, B, H), np.float32)
     given = [np.ascontiguousarray(array, np.float32) for array in (x, *weights, *(head or ()))]
     x_at, *weights_at = (array.ctypes.data for array in given)
     no_head = () if A else (None, None)
-    states_at, answers_at = (None, found.ctypes.data) if A else (found.ctypes.data, None)
-    found_at = states_at, None, last[0].ctypes.data, last[1].ctypes.data, answers_at
+    states_at, outputs_at = (None, found.ctypes.data) if A else (found.ctypes.data, None)
+    found_at = states_at, None, last[0].ctypes.data, last[1].ctypes.data, outputs_at
     forward(cell, x.shape, H, A, (x_at, None, None, *weights_at, *no_head, *found_at))
     return found

@@ -45,7 +45,7 @@ def layer(
 
     Returns
     -------
-    states (B, T, H), or the head's answers (B, T, A) in their place, and the last state, or None where only the
+    states (B, T, H), or the head's outputs (B, T, A) in their place, and the last state, or None where only the
     reference can; on a GPU every backend but the reference is cuDNN's
 
     Raises
@@ -83,11 +83,11 @@ def _compiled(
     ends = (None, None) if head is None else (head.weight, head.bias)
     begin = (*(start or (None,)), None)[:2]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        states, memory, answers = c_layer.Layer.apply(cell, x, *begin, *weights, *ends)  # type: ignore[no-untyped-call]
+        states, memory, outputs = c_layer.Layer.apply(cell, x, *begin, *weights, *ends)  # type: ignore[no-untyped-call]
         last = states[:, -1]
     else:
-        states, last, memory, answers = c_layer.infer(cell, x, begin, weights, ends)
-    return states if head is None else answers, (last, memory)[: c_library.PARTS[cell]]
+        states, last, memory, outputs = c_layer.infer(cell, x, begin, weights, ends)
+    return states if head is None else outputs, (last, memory)[: c_library.PARTS[cell]]
 
 
 @cache

@@ -13,7 +13,7 @@ static void pack_backward(out panels, long depth, long width, in source) {
 
 typedef struct {
     long T, D, H, A;
-    in x, start, start_memory, w_in, w, states, kept, head, d_states, d_answers, nothing; /* packed: w_in, w, head */
+    in x, start, start_memory, w_in, w, states, kept, head, d_states, d_outputs, nothing; /* packed: w_in, w, head */
     out d_x, d_z, d_h, carried, sums; /* d_z: SHARE times line_of(Hp); d_h, carried: (SHARE, Hp); sums: the share's */
 } Backward;
 
@@ -50,7 +50,7 @@ ALWAYS void backward_rows(const int rows, long b, long first, long begin, long e
                 in before = before_of(g->states, H, g->start, g->nothing, b + r, at, t, H);
                 in memory = before_of(g->kept + (KEPT - 1) * H, KEPT * H, g->start_memory, g->nothing, b + r, at, t, H);
                 for (long a = 0; a < A; a++) {
-                    const vec d = all(g->d_answers[at * A + a]);
+                    const vec d = all(g->d_outputs[at * A + a]);
                     UNROLL for (int v = 0; v < WIDE; v++)
                         sum[r * WIDE + v] = fused(d, load(g->head + a * Hp + n + v * LANES), sum[r * WIDE + v]);
                 }
@@ -113,11 +113,11 @@ static void products(long first, long last, out c, long width, in a, long stride
     IN_TILES(HIGH, first, last, outer, c, width, a, stride, of_states, d_z, from, to, begin, end, g)
 }
 
-/* The same for PANEL columns of the bias, of the first feature and of answer `a`; NULL: not wanted. */
+/* The same for PANEL columns of the bias, of the first feature and of output `a`; NULL: not wanted. */
 static void edges(out c_bias, out c_x, out c_head, out c_head_bias, in d_z, long n, long a, long from, long to,
                   long begin, long end, const Backward *restrict g) {
     const long T = g->T, H = CONSTANT(g->H), Hp = filled(H, PANEL), step = step_of(Hp), line = line_of(Hp);
-    in answers = c_head ? g->d_answers + a : g->x;
+    in outputs = c_head ? g->d_outputs + a : g->x;
     const long A = c_head ? g->A : g->D;
     vec bias[WIDE] = {{0}}, x[WIDE] = {{0}}, head[WIDE] = {{0}};
     float head_bias = c_head ? *c_head_bias : 0;
@@ -134,9 +134,9 @@ static void edges(out c_bias, out c_x, out c_head, out c_head_bias, in d_z, long
                 bias[v] += d;
                 x[v] = fused(all(g->x[at * g->D]), d, x[v]);
                 const long i = n + v * LANES;
-                head[v] = fused(all(answers[at * A]), load_first(g->states + at * H + i, H - i), head[v]);
+                head[v] = fused(all(outputs[at * A]), load_first(g->states + at * H + i, H - i), head[v]);
             }
-            head_bias += answers[at * A];
+            head_bias += outputs[at * A];
         }
     UNROLL for (int v = 0; v < WIDE; v++) {
         if (c_bias) store(c_bias + v * LANES, bias[v]);
@@ -172,11 +172,11 @@ long size_of_gradient(long D, long H, long A) {
     return (D + H) * GATES * Hp + PARTS * Hp + A * Hp + filled(A, LANES);
 }
 
-/* Shares first..last of the batch: from d_states, or NULL, d_memory (B, H), or NULL, and d_answers (B, T, A) of a head
+/* Shares first..last of the batch: from d_states, or NULL, d_memory (B, H), or NULL, and d_outputs (B, T, A) of a head
    (A, H) -> d_weights, of each share size_of_gradient floats; d_x and, in rows of H, d_start and d_start_memory, or
    NULL. Not 0: no memory. */
 int backward(long first, long last, long B, long T, long D, long H_, long A, in x, in start, in start_memory, in w_in,
-             in w, in states, in kept, in head, in d_states, in d_memory, in d_answers, out d_weights, out d_x,
+             in w, in states, in kept, in head, in d_states, in d_memory, in d_outputs, out d_weights, out d_x,
              out d_start, out d_start_memory) {
     const long H = CONSTANT(H_), Hp = filled(H, PANEL), Gp = GATES * H, size = size_of_gradient(D, H, A);
     const long Dp = d_x ? filled(D, PANEL) : 0;
@@ -189,7 +189,7 @@ int backward(long first, long last, long B, long T, long D, long H_, long A, in 
     for (long share = first; share < last; share++) {
         const long from = share * SHARE, to = least(from + SHARE, B);
         const Backward g = {T, D, H, A, x, start, start_memory, panels_x, panels, states, kept, heads, d_states,
-                            d_answers, nothing, d_x, d_z, d_start, carried, d_weights + (share - first) * size};
+                            d_outputs, nothing, d_x, d_z, d_start, carried, d_weights + (share - first) * size};
         memset(carried, 0, SHARE * Hp * sizeof(float));
         memset(g.sums, 0, size * sizeof(float));
         for (long b = from; MEMORY && d_memory && b < to; b++)

@@ -1,6 +1,6 @@
 """What the hand-made cells share: two nn.Linear a layer, and the loop over layers and steps around a cell's `step`.
 
-Legend of shapes: B batch, T steps, D features, H hidden_size, L num_layers, A answers of a step, G gates.
+Legend of shapes: B batch, T steps, D features, H hidden_size, L num_layers, A outputs of a step, G gates.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ class HandMade(nn.Module):
 
         Returns
         -------
-        states_BTH : the last layer's state after each step; with a head, its answers (B, T, A) in their place
+        states_BTH : the last layer's state after each step; with a head, its outputs (B, T, A) in their place
         last : every layer's state after the last step, as `state`
         """
         found, last = x_BTD, []

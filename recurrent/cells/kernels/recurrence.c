@@ -3,7 +3,7 @@
    Sequences of a batch do not meet, so a block of them runs through all steps at a time, while its states stay in the
    first-level cache. Products are of `rows` x `width` vectors of sums, against weights packed in panels as wide as
    those (the way of GotoBLAS: K. Goto, R. van de Geijn, ACM TOMS 34, 12, 2008). With HIDDEN, the states' number is a
-   constant. Legend: B sequences, T steps, D features, H states, A answers of a step, G gates; Hp: H filled up to whole
+   constant. Legend: B sequences, T steps, D features, H states, A outputs of a step, G gates; Hp: H filled up to whole
    panels; matrices are row by row. */
 #include "vector.h"
 
@@ -42,7 +42,7 @@ static void pack_forward(out panels, long depth, long H, in source) {
 typedef struct {
     long T, D, H, A;
     in x, start, start_memory, w_in, b_in, w, b, head, head_bias; /* packed: w_in, b_in, w, b */
-    out states, kept, last, last_memory, answers, h, memory;      /* h: two times ROWS rows of Hp; memory: ROWS */
+    out states, kept, last, last_memory, outputs, h, memory;      /* h: two times ROWS rows of Hp; memory: ROWS */
 } Forward;
 
 ALWAYS void forward_rows(const int rows, long b, const Forward *restrict f) {
@@ -85,8 +85,8 @@ ALWAYS void forward_rows(const int rows, long b, const Forward *restrict f) {
                 }
         }
         for (long a = 0; a < A; a++) {
-            const vec answer = dots(rows, now, Hp, f->head + a * H, H) + f->head_bias[a];
-            for (int r = 0; r < rows; r++) f->answers[((b + r) * T + t) * A + a] = answer[r];
+            const vec output = dots(rows, now, Hp, f->head + a * H, H) + f->head_bias[a];
+            for (int r = 0; r < rows; r++) f->outputs[((b + r) * T + t) * A + a] = output[r];
         }
     }
     for (int r = 0; r < rows; r++) {
@@ -96,10 +96,10 @@ ALWAYS void forward_rows(const int rows, long b, const Forward *restrict f) {
 }
 
 /* Sequences from..to of the batch: x (B, T, D), start and start_memory (B, H) or NULL, and a head (A, H) with its bias
-   (A) where A > 0 -> states (B, T, H) and kept (B, T, KEPT, H), or NULL, last and last_memory (B, H), answers
+   (A) where A > 0 -> states (B, T, H) and kept (B, T, KEPT, H), or NULL, last and last_memory (B, H), outputs
    (B, T, A). Not 0: no memory. */
 int forward(long from, long to, long T, long D, long H_, long A, in x, in start, in start_memory, in w_in, in b_in,
-            in w, in b, in head, in head_bias, out states, out kept, out last, out last_memory, out answers) {
+            in w, in b, in head, in head_bias, out states, out kept, out last, out last_memory, out outputs) {
     const long H = CONSTANT(H_), Hp = filled(H, PANEL), Gp = GATES * Hp;
     float *panels = zeros((D + H + 1) * Gp + (1 + 3 * ROWS) * Hp), *biases = panels + (D + H) * Gp;
     if (!panels) return 1;
@@ -110,7 +110,7 @@ int forward(long from, long to, long T, long D, long H_, long A, in x, in start,
     pack_forward(biases, 1, H, sums);
     if (APART) memcpy(apart, b + (GATES - 1) * H, 4 * H);
     const Forward f = {T, D, H, A, x, start, start_memory, panels, biases, panels + D * Gp, apart, head, head_bias,
-                       states, kept, last, last_memory, answers, h, h + 2 * ROWS * Hp};
+                       states, kept, last, last_memory, outputs, h, h + 2 * ROWS * Hp};
     IN_TILES(ROWS, from, to, forward_rows, &f)
     free(panels);
     return 0;
