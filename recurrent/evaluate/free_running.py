@@ -67,7 +67,6 @@ class Runs:
             "steps": self.actual.shape[1],
             "runs": runs,
             "rmse": rmse["network"],
-            "persistence_rmse": rmse["persistence"],
             "baselines": {name: {"rmse": rmse[name]} for name in self.baselines},
             "gain_ci95": {"rmse": {"baseline": best, "low": low, "high": high}},
         } | ({"one_network": over_draws(draws)} if len(draws) > 1 else {})

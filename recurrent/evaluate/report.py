@@ -92,9 +92,9 @@ def summary_text(content: Mapping[str, Any], truth: Truth | type[Truth]) -> str:
     if others[truth.constant][error] <= test[error] * 1.05 or test.get("r2", 1.0) <= 0:
         lines.append("A constant is as good here: the network is no better than it.")
     elif interval["high"] < 0:
-        lines.append(f"No skill: the baseline '{best}' is better {gain}.")
+        lines.append(f"Nothing learnt beyond '{best}', which is better {gain}.")
     elif interval["low"] <= 0:
-        lines.append(f"Not significantly better than '{best}': the difference may be chance {gain}.")
+        lines.append(f"Nothing learnt beyond '{best}' that may not be chance {gain}.")
     else:
         lines.append(f"The network's error is {content['skill']:.0%} below that of the best baseline, '{best}'.")
     return "\n".join(lines)

@@ -226,9 +226,9 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
             0.62,
             -0.1,
             -0.01,
-            "No skill: the baseline 'tfidf' is better (95 % interval of the gain in log loss: -0.1 to",
+            "Nothing learnt beyond 'tfidf', which is better (95 % interval of the gain in log loss: -0.1 to",
         ),
-        (0.59, -0.1, 0.2, "Not significantly better than 'tfidf'"),
+        (0.59, -0.1, 0.2, "Nothing learnt beyond 'tfidf' that may not be chance"),
         (0.68, -0.1, 0.2, "A constant is as good here"),
     ],
 )
