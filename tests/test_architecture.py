@@ -57,7 +57,10 @@ MAY_IMPORT = {
     "matplotlib": ("recurrent/plot/*",),
     "argparse": ("recurrent/config/stage.py",),
     "openpyxl": (),  # pandas calls it
-    "pandas": ("recurrent/ingest/text_table.py", "recurrent/sources/*", "recurrent/storage/tables.py"),
+    "pandas": (
+        *("recurrent/ingest/text_table.py", "recurrent/ingest/join.py"),
+        *("recurrent/sources/*", "recurrent/storage/tables.py"),
+    ),
     "sklearn": ("recurrent/evaluate/trees.py", "recurrent/evaluate/words.py"),
     "threadpoolctl": ("recurrent/evaluate/trees.py",),
     "scipy": ("recurrent/evaluate/words.py",),

@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not end
 
 
-def _one_or_several(value: object) -> object:
+def one_or_several(value: object) -> object:
+    """Return a list also of one text without brackets."""
     return [value] if isinstance(value, str) else value
 
 
@@ -41,7 +42,7 @@ def several(kind: type) -> type:
         Strict(False),  # of the list only, so that one name may stand without brackets
         Field(min_length=1),
         AfterValidator(all_different),
-        BeforeValidator(_one_or_several),
+        BeforeValidator(one_or_several),
     ]
 
 
