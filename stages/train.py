@@ -80,7 +80,7 @@ def _train(
             saved.save(trainer.state())
 
         trainer.run(after_epoch)
-    network.save(model)
+    network.save(model, data.meta.inputs)
     print(f"stopped by {trainer.stopped_by} after {len(trainer.history)} epochs, best: {trainer.best_epoch}")
     return training_summary(trainer), saved
 

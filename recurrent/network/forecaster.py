@@ -6,6 +6,7 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, K targets.
 import math
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from recurrent.cells.kernels import dispatch
 from recurrent.network.model_file import ForecasterConfig, ModelFile
 from recurrent.network.scaler import Scaler
 from recurrent.network.task import task_of
+from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
 
@@ -99,10 +101,27 @@ class Forecaster(nn.Module):
         with torch.inference_mode():
             return self.task.decode(self(*self.inputs(signal_BTD, lengths_B)), self.target_scaler)
 
-    def save(self, path: Path) -> None:
-        """Write weights, sizes and scalers to a file."""
+    def carry(self, signal_TD: Array, state: Any) -> tuple[Array, Any]:
+        """Go on with one sequence where `state` left it; None: at its beginning.
+
+        Returns
+        -------
+        outputs (T, K) float64 in the labels' unit, and the state after them
+        """
+        self.eval()
+        with torch.inference_mode():
+            x_1TD = as_tensor(self.signal_scaler.transform(signal_TD[None]))
+            if hasattr(self.cell, "backend"):
+                outputs_1TK, state = self.cell(x_1TD, state, head=self.head)
+            else:
+                states_1TH, state = self.cell(x_1TD, state)
+                outputs_1TK = self.head(states_1TH)
+            return self.task.decode(outputs_1TK, self.target_scaler)[0], state
+
+    def save(self, path: Path, inputs: Inputs | None = None) -> None:
+        """Write weights, sizes and scalers to a file, and what the network reads."""
         weights = {name: weight.numpy() for name, weight in self.state_dict().items()}
-        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights).write(path)
+        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights, inputs).write(path)
 
     @classmethod
     def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":

@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from recurrent.network.scaler import Scaler
 from recurrent.storage.atomic import replacing
+from recurrent.storage.meta import Inputs
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -41,6 +42,7 @@ class ModelFile:
     signal_scaler: Scaler
     target_scaler: Scaler
     weights: Weights  # named as the modules of forecaster.Forecaster
+    inputs: Inputs | None = None  # None of a network that knows no recording
 
     def write(self, path: Path) -> None:
         """Write the file; nothing in it is ever executed."""
@@ -48,6 +50,7 @@ class ModelFile:
             "config": asdict(self.config),
             "signal_scaler": asdict(self.signal_scaler),
             "target_scaler": asdict(self.target_scaler),
+            "inputs": None if self.inputs is None else self.inputs.to_json(),
         }
         # one entry only: safetensors writes several in an order that changes from run to run
         content = save(dict(self.weights), metadata={"forecaster": json.dumps(description, sort_keys=True)})
@@ -65,7 +68,9 @@ class ModelFile:
                 Scaler(**{key: tuple(values) for key, values in description[name].items()})
                 for name in ("signal_scaler", "target_scaler")
             )
-            return cls(ForecasterConfig(**description["config"]), signal_scaler, target_scaler, weights)
+            config, inputs = ForecasterConfig(**description["config"]), description["inputs"]
+            known = None if inputs is None else Inputs.from_json(inputs, path)
+            return cls(config, signal_scaler, target_scaler, weights, known)
         except (SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
 
