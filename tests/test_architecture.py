@@ -53,10 +53,17 @@ LAYERS = {
     "predict": ("ingest", "network", "numerics", "storage", "window"),
 }
 MAY_IMPORT = {
-    "torch": ("recurrent/cells/*", "recurrent/network/*", "recurrent/train/*", "recurrent/predict/carried.py", "stages/train.py"),
+    "torch": (
+        "recurrent/cells/*",
+        "recurrent/network/*",
+        "recurrent/train/*",
+        "recurrent/predict/carried.py",
+        "stages/train.py",
+    ),
     "safetensors": ("recurrent/network/model_file.py",),
     "matplotlib": ("recurrent/plot/*",),
-    "argparse": ("recurrent/config/stage.py", "stages/predict.py"),
+    "argparse": ("recurrent/config/stage.py", "stages/export.py", "stages/predict.py"),
+    "onnx": ("recurrent/network/onnx_file.py",),
     "openpyxl": (),  # pandas calls it
     "pandas": ("recurrent/ingest/text_table.py", "recurrent/sources/*", "recurrent/storage/tables.py"),
     "sklearn": ("recurrent/evaluate/trees.py", "recurrent/evaluate/words.py"),
