@@ -64,7 +64,7 @@ def _train(
     seed = params.seed + 1009 * split + 100003 * member
     network = new_forecaster(params.model, data, seed=seed, backend=params.train.backend)
     threads.use(params.train.threads)
-    torch.set_num_threads(1 if network.backend == "c" else params.train.threads)  # pools disturb each other
+    torch.set_num_threads(threads.of_torch(network.backend))
     if split == member == 0 and network.backend != "c":
         print(f"backend {network.backend}: last bits depend on this CPU; with backend c they do not")
     trainer = Trainer(network, data, params.train, seed=seed)

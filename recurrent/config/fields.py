@@ -1,8 +1,8 @@
 """Kinds of values in a params file, and what all its sections share."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, Strict
 
 LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not end
 
@@ -23,10 +23,17 @@ def _is_file_name(name: str) -> str:
     return name
 
 
+def _is_count_or_auto(value: object) -> object:
+    if value != "auto" and not (type(value) is int and 1 <= value <= LARGEST):
+        raise ValueError("auto or an integer of 1 or more")
+    return value
+
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
 CountOrNone = Annotated[int, Field(ge=0, le=LARGEST)]
+CountOrAuto = Annotated[int | Literal["auto"], PlainValidator(_is_count_or_auto)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]

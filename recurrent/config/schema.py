@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from recurrent.config.fields import (
     LARGEST,
     Count,
+    CountOrAuto,
     CountOrNone,
     Fraction,
     Name,
@@ -129,7 +130,7 @@ class Train(Section):
     patience: Count
     max_epochs: Count
     backend: Literal["auto", "reference", "numpy", "c"]
-    threads: Count
+    threads: CountOrAuto
     members: Count
 
 
