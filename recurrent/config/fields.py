@@ -1,6 +1,6 @@
 """Kinds of values in a params file, and what all its sections share."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, Strict
 
@@ -11,9 +11,10 @@ def _one_or_several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
+def all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values; ValueError where one is there twice."""
     if len(set(values)) < len(values):
-        raise ValueError("duplicate name")
+        raise ValueError("no value twice")
     return values
 
 
@@ -46,7 +47,7 @@ def several(kind: type) -> type:
         tuple[kind, ...],  # type: ignore[valid-type]
         Strict(False),  # of the list only, so that one name may stand without brackets
         Field(min_length=1),
-        AfterValidator(_all_different),
+        AfterValidator(all_different),
         BeforeValidator(_one_or_several),
     ]
 

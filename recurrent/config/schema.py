@@ -22,6 +22,7 @@ from recurrent.config.fields import (
     Positive,
     Section,
     Seed,
+    all_different,
     several,
 )
 
@@ -140,6 +141,7 @@ class Evaluate(Section):
 
     ridge_penalties: Annotated[tuple[NotNegative, ...], Strict(False), Field(min_length=1)]
     moving_average: Count
+    season: Annotated[tuple[Count, ...], Strict(False), AfterValidator(all_different)]
     free_running: CountOrNone
     excel: bool
 

@@ -83,7 +83,6 @@ class SeriesMeta(Meta):
     classes : names of the classes, where the target is the number of one
     vocabulary : words, where the signal is the number of one
     groups : names of the groups
-    season : rows of a period
     parts : [begin, end] in rows of train, validation and test, where the data set fixes them
     correlations : of the columns
     """
@@ -99,7 +98,6 @@ class SeriesMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
-    season: Count | None = None
     parts: dict[str, tuple[Row, Row]] | None = None
     correlations: Correlations | None = None
 

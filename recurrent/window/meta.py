@@ -38,7 +38,7 @@ class WindowsMeta(Meta):
     splits : one or several, each with PARTS
     split : how they were made
     signal, statistics : columns of the series, and how they were aggregated
-    target, target_columns, units, failures, countdown, classes, vocabulary, groups, season, correlations : as of the
+    target, target_columns, units, failures, countdown, classes, vocabulary, groups, correlations : as of the
         series; `failures` in its rows
     first_targets : the target's first value in the recording and after each failure
     md5 : of the steps
@@ -65,7 +65,6 @@ class WindowsMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
-    season: Count | None = None
     correlations: Correlations | None = None
 
     @property

@@ -101,7 +101,6 @@ def write_windows(
                 classes=meta.classes,
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,
-                season=meta.season,
                 correlations=meta.correlations,
             )
         )

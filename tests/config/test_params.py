@@ -161,6 +161,7 @@ OUT_OF_RANGE = {
     "train.members": ["0"],
     "evaluate.ridge_penalties": ["[1.0, -1.0]"],
     "evaluate.moving_average": ["0"],
+    "evaluate.season": ["[0]", "[24, 24]"],
     "evaluate.free_running": ["-1"],
     "plot.dpi": ["1", "100000"],
 }
