@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.trees import LEAST_WINDOWS, boosted_trees
 from recurrent.evaluate.truth import measured
 from recurrent.evaluate.words import tfidf
+from recurrent.network.ridge import fit_ridge
 from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from recurrent.evaluate.baselines import drifting
 from recurrent.evaluate.metrics import interval, resampled_means
-from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.truth import measured
 from recurrent.network.predictor import Predictor
+from recurrent.network.ridge import fit_ridge
 from recurrent.numerics import mean
 from recurrent.window.windows import Windows
 
