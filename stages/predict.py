@@ -47,7 +47,9 @@ def _by_windows(model: Model, recording: Path, given: argparse.Namespace) -> Ite
     if recording.is_dir():
         return submission(model, recording, predictors)
     blocks = (signal for signal, _ in model.recording(recording, progress=True).blocks())
-    return table(forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors), model.inputs)
+    return table(
+        forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors, all_steps=model.all_steps), model.inputs
+    )
 
 
 def _carry(model: Model, recording: Path | None, given: argparse.Namespace) -> None:

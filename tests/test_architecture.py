@@ -47,7 +47,7 @@ LAYERS = {
     "sources": ("config", "ingest", "numerics", "storage"),
     "window": ("numerics", "storage"),
     "cells": ("compiled_c",),
-    "network": ("cells", "compiled_c", "numerics", "storage"),
+    "network": ("cells", "compiled_c", "numerics", "storage", "window"),
     "train": ("config", "network", "numerics", "storage", "window"),
     "evaluate": ("network", "numerics", "storage", "window"),
     "predict": ("ingest", "network", "numerics", "storage", "window"),

@@ -115,6 +115,8 @@ class Model(Section):
     readout: Literal["all_steps", "last", "mean"]
     input: Literal["values", "multi_hot", "embedding"]
     embedding_size: Count
+    residual: Literal["none", "ridge"]
+    residual_penalties: Annotated[tuple[NotNegative, ...], Strict(False), Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,9 @@ class Train(Section):
     backend: Literal["auto", "reference", "numpy", "c"]
     threads: CountOrAuto
     members: Count
+    refit: bool
+    input_noise: NotNegative
+    labels: Literal["actual", "share_of_cycle"]
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,12 @@ def write_onnx(path: Path, members: Sequence[ModelFile]) -> None:
     graph, found, inputs, outputs = _Graph(), [], [], []
     for number, saved in enumerate(members):
         config = saved.config
-        by_step = config.readout != "mean" and "all_steps" in task_of(config.classes).readouts
+        by_step = config.readout != "mean" and saved.ridge is None and "all_steps" in task_of(config.classes).readouts
         if config.input != "values" or not by_step:
-            reads = f"reads {config.input}" if config.input != "values" else f"has the readout {config.readout}"
-            raise ValueError(f"the network {reads}, expected a forecast of quantities from values, step by step")
+            what = f"readout {config.readout}, residual {'none' if saved.ridge is None else 'ridge'}"
+            raise ValueError(
+                f"the network reads {config.input}, with {what}; expected a forecast of quantities from values, step by step"
+            )
         operator = OPERATORS[config.cell][0]
         states = [f"{name}_{number}" for name in STATES[operator]]
         forecast, last = _network(graph, saved, states)

@@ -35,8 +35,9 @@ class Carried:
         self, paths: Sequence[Path], inputs: Inputs, *, backend: str, states: Sequence[Any] | None = None
     ) -> None:
         self._networks = [Forecaster.load(path, backend=backend) for path in paths]
-        if inputs.relative_to_first or any(network.config.readout == "mean" for network in self._networks):
-            what = "relative to its first" if inputs.relative_to_first else "from the mean of its states"
+        whole = [network for network in self._networks if network.config.readout == "mean" or network.ridge]
+        if inputs.relative_to_first or whole:
+            what = "relative to its first value" if inputs.relative_to_first else "from all its steps at once"
             raise ValueError(f"{paths[0]}: forecasts a window {what}, so no state can be carried on")
         self._view = View.of(inputs)
         self._states: Sequence[Any] = [None] * len(self._networks)

@@ -17,6 +17,7 @@ class Model:
 
     paths: tuple[Path, ...]
     inputs: Inputs
+    all_steps: bool  # whether they have an output for each step of a window
 
     @classmethod
     def open(cls, path: Path) -> "Model":
@@ -31,7 +32,7 @@ class Model:
         if saved.inputs is None or saved.config.input != "values" or saved.inputs.one_window_per_group:
             reads = "words" if saved.config.input != "values" else "groups of rows"
             raise ValueError(f"{path}: the model reads {reads}, expected one that reads a recording")
-        return cls(tuple(model_paths(path, 1)[0]), saved.inputs)
+        return cls(tuple(model_paths(path, 1)[0]), saved.inputs, saved.config.readout == "all_steps")
 
     def predictors(self, *, backend: str, threads: int) -> list[Predictor]:
         """Return the networks as functions."""

@@ -41,7 +41,7 @@ def submission(model: Model, folder: Path, predictors: Sequence[Predictor]) -> I
     for path in tqdm(segments, desc=folder.name, disable=None):
         last = None
         blocks = (signal for signal, _ in model.recording(path).blocks())
-        for _, values in forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors):
+        for _, values in forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors, all_steps=model.all_steps):
             last = values[-1]
         if last is None:
             need = model.inputs.seq_len * model.inputs.samples_per_step

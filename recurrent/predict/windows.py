@@ -16,18 +16,21 @@ from recurrent.window.view import View
 WINDOWS = 256  # forecast at a time
 
 
-def forecasts(steps: Iterable[Array], inputs: Inputs, predictors: Sequence[Predictor]) -> Iterator[tuple[int, Array]]:
+def forecasts(
+    steps: Iterable[Array], inputs: Inputs, predictors: Sequence[Predictor], *, all_steps: bool
+) -> Iterator[tuple[int, Array]]:
     """Forecast at each step from the window that ends there, in flat memory.
 
     Parameters
     ----------
     steps : blocks (n, F)
     predictors : their mean is the forecast
+    all_steps : whether they have an output for each step of a window
 
     Yields
     ------
     the number of the first step, from 0, and forecasts (n, K) of it and the steps that follow. The first of all is at
-    step seq_len - 1; with an output for every step of a window, at step 0, where the first window tells those before.
+    step seq_len - 1; with all_steps, at step 0, where the first window tells those before.
     """
     view, T, done, recent = View.of(inputs), inputs.seq_len, 0, None
 
@@ -44,12 +47,10 @@ def forecasts(steps: Iterable[Array], inputs: Inputs, predictors: Sequence[Predi
         for first in range(0, len(windows), WINDOWS):
             signal_BTF = windows[first : first + WINDOWS].transpose(0, 2, 1)
             found_BAK = run(np.ascontiguousarray(signal_BTF), done + first + np.arange(len(signal_BTF)))
-            if done == first == 0 and found_BAK.shape[1] > 1:
+            if done == first == 0 and all_steps:
                 yield 0, found_BAK[0, :-1]
             yield done + first + T - 1, found_BAK[:, -1]
         done += len(windows)
         recent = recent[len(windows) :]
-    if not done and recent is not None and len(recent):  # shorter than a window
-        found_BAK = run(recent[None], np.array([0]))
-        if found_BAK.shape[1] == len(recent) > 1:
-            yield 0, found_BAK[0]
+    if all_steps and not done and recent is not None and len(recent):  # shorter than a window
+        yield 0, run(recent[None], np.array([0]))[0]

@@ -65,6 +65,12 @@ class Windows:
         }
         return replace(self, parts=parts)
 
+    def with_validation(self) -> "Windows":
+        """Return the same windows, where train has those of validation, too."""
+        train, validation = self.parts["train"], self.parts["validation"]
+        both = replace(train, group_spans=np.concatenate([train.group_spans, validation.group_spans]))
+        return replace(self, parts={**self.parts, "train": both})
+
     def array(self, name: str) -> Array:
         """Return a part of one span as (-1, B, T, D): a view on the mapped steps, which copies nothing.
 

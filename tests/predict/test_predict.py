@@ -86,7 +86,7 @@ def test_forecasts_do_not_depend_on_how_rows_arrive(tmp_path, rows):
     opened = Model.open(path)
     blocks = [SIGNAL[first : first + rows, :1] for first in range(0, ROWS, rows)]
     found = windows.forecasts(
-        Steps(opened.inputs).of(blocks), opened.inputs, opened.predictors(backend="auto", threads=1)
+        Steps(opened.inputs).of(blocks), opened.inputs, opened.predictors(backend="auto", threads=1), all_steps=True
     )
     run(path, tmp_path / "recording.csv", "-o", tmp_path / "out.csv")
     lines = [",".join(row) for row in table(found, opened.inputs)]
