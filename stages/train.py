@@ -79,7 +79,11 @@ def _train(
             log.add(row)
             saved.save(trainer.state())
 
-        trainer.run(after_epoch)
+        try:
+            trainer.run(after_epoch)
+        except KeyboardInterrupt:
+            kept = saved.load() or {"history": []}
+            raise KeyboardInterrupt(f"resumes after epoch {len(kept['history'])}") from None
     network.save(model)
     print(f"stopped by {trainer.stopped_by} after {len(trainer.history)} epochs, best: {trainer.best_epoch}")
     return training_summary(trainer), saved

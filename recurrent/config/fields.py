@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
 LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not end
+# of what is held in memory, or gone through one by one, whatever the length of the data
+MOST_ROWS, MOST = 10**7, 1000
 
 
 def _one_or_several(value: object) -> object:
@@ -26,6 +28,8 @@ def _is_file_name(name: str) -> str:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Few = Annotated[int, Field(ge=1, le=MOST)]
+Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 CountOrNone = Annotated[int, Field(ge=0, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]

@@ -60,13 +60,14 @@ def run(main: Callable[..., None]) -> None:
         settings = read(file, System, system=system) if system else read(file, Settings)
         paths = {name: Path(str(path).replace("{system}", system or "{system}")) for name, path in arguments.items()}
         main(pick(settings, schema), **paths)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         if "TRACEBACK" in os.environ:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        memory = "not enough memory: " if isinstance(error, MemoryError) else ""
+        print(f"error: {memory}{error}", file=sys.stderr)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted; `dvc repro` {str(interrupt) or 'begins this stage again'}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
