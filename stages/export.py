@@ -16,7 +16,7 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .onnx file to write")
     given = parser.parse_args()
-    with errors_in_one_line():
+    with errors_in_one_line("nothing was written"):
         write_onnx(given.output, [ModelFile.read(path) for path in model_paths(given.model, 1)[0]])
         print(f"{given.output}: signal and state in, forecast and state out; see docs/architecture.md")
 

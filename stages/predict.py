@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto", choices=("auto", "c", "numpy", "reference"), help=HELP["backend"])
     parser.add_argument("--threads", type=int, default=1, help=HELP["threads"])
     given = parser.parse_args()
-    with errors_in_one_line():
+    with errors_in_one_line("with --follow and -o the same command goes on from here"):
         model, recording = Model.open(given.model), Path(given.recording)
         if given.carry or given.follow or given.recording == "-":
             _carry(model, None if given.recording == "-" else recording, given)

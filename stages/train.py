@@ -101,7 +101,11 @@ def _fit(
             log.add(row)
             saved.save(trainer.state())
 
-        trainer.run(after_epoch)
+        try:
+            trainer.run(after_epoch)
+        except KeyboardInterrupt:
+            epochs = [row["epoch"] for row in (saved.load() or {"history": []})["history"]]
+            raise KeyboardInterrupt(f"`dvc repro` resumes after epoch {max(epochs, default=0)}") from None
     return trainer, saved
 
 

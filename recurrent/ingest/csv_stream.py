@@ -6,6 +6,7 @@ here: line numbers, the type of a column, rises of the target across borders.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,7 @@ from recurrent.storage.npy import Array
 
 # The fastest of 2**17 to 2**22: it stays in the second-level cache, and the allocator gives the same memory again.
 BLOCK_BYTES = 1 << 20
-EMPTY_LINES = (b"\n", b"\r\n", b"\r")
+EMPTY_LINES = re.compile(rb"\A(?:\r?\n)*")
 UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -137,16 +138,17 @@ class CsvFile:
             if block.startswith(UTF_16_BOMS):
                 raise self._error(1, f"UTF-16 text, it starts with {block[:2]!r}, expected UTF-8")
             block = block.removeprefix(BOM)
-        while block and not self.columns:
-            line, _, block = block.partition(b"\n")
-            if line := line.removesuffix(b"\r"):
-                try:
-                    refuse_control_bytes(line)
-                    self._parser = BlockParser(*read_header(line, self._wanted), self._wanted)
-                except ValueError as error:
-                    raise self._error(self._line, str(error)) from error
+        begin = len(block) - len(EMPTY_LINES.sub(b"", block, 1))
+        self._line += block.count(b"\n", 0, begin)
+        line, _, rows = block[begin:].partition(b"\n")
+        if line := line.removesuffix(b"\r"):
+            try:
+                refuse_control_bytes(line)
+                self._parser = BlockParser(*read_header(line, self._wanted), self._wanted)
+            except ValueError as error:
+                raise self._error(self._line, str(error)) from error
             self._line += 1
-        return block
+        return rows
 
     def _check_times(self, columns: list[Array]) -> None:
         """Raise CsvError where the target is no time to failure; note the failures."""
@@ -183,8 +185,6 @@ def _plain(value: float) -> str:
 
 
 def _end_of_content(block: bytes) -> int:
-    """Return where the empty lines at the end of a block begin."""
-    end = len(block)
-    while end and block[(start := block.rfind(b"\n", 0, end - 1) + 1) : end] in EMPTY_LINES:
-        end = start
-    return end
+    r"""Return where the empty lines at the end of a block begin; one that holds two \r is not empty."""
+    last = max(len(block.rstrip(b"\r\n")) - 1, block.rfind(b"\r\r"))
+    return (block.find(b"\n", last) + 1 or len(block)) if last >= 0 else 0

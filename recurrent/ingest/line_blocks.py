@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
@@ -66,6 +67,17 @@ def _damage_named() -> Iterator[None]:
         raise UnreadableError(f"cannot be read to its end, cut or damaged: {error}") from error
 
 
+def require_file(path: Path) -> None:
+    """Raise UnreadableError where `path` cannot be opened, or where reading may never end: of a pipe or a device."""
+    try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise UnreadableError("a pipe, a socket or a device, expected a file")
+        path.open("rb").close()
+    except OSError as error:
+        raise UnreadableError(f"{error.strerror}, expected a file") from error
+
+
 class LineBlocks:
     """Iterates over a plain, .gz, .zst or one-member .zip file; `md5` (of the file as packed) comes last."""
 
@@ -74,10 +86,8 @@ class LineBlocks:
     def __init__(self, path: Path, block_bytes: int) -> None:
         self._path, self._block_bytes = path, block_bytes
         self.md5 = ""
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise UnreadableError(f"{error.strerror}, expected a file") from error
+        require_file(path)
+        self._file = path.open("rb")
         self.size = path.stat().st_size
 
     @property

@@ -174,6 +174,13 @@ def build(
     return forecaster
 
 
+def weights_of(config: ForecasterConfig) -> int:
+    """Count the weights of a forecaster without making them."""
+    with torch.device("meta"):
+        forecaster = Forecaster(config, Scaler.identity(1), Scaler.identity(1))
+    return sum(weight.numel() for weight in forecaster.parameters())
+
+
 def new_cell(name: str, *, input_size: int, hidden_size: int, num_layers: int, backend: str = "reference") -> nn.Module:
     """Make the Cell of the file `name` in recurrent/cells; ModuleNotFoundError where there is none.
 

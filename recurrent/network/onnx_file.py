@@ -67,7 +67,7 @@ def write_onnx(path: Path, members: Sequence[ModelFile]) -> None:
         if config.input != "values" or not by_step:
             what = f"readout {config.readout}, residual {'none' if saved.ridge is None else 'ridge'}"
             raise ValueError(
-                f"the network reads {config.input}, with {what}; expected a forecast of quantities from values, step by step"
+                f"the network reads {config.input}, with {what}; expected a forecast of quantities, step by step"
             )
         operator = OPERATORS[config.cell][0]
         states = [f"{name}_{number}" for name in STATES[operator]]
