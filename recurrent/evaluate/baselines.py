@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.seasons import SeasonalWindows, lagged_steps
 from recurrent.evaluate.trees import fit_trees, trees_apply
 from recurrent.evaluate.truth import measured
 from recurrent.evaluate.words import tfidf
+from recurrent.network.ridge import fit_ridge
 from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]

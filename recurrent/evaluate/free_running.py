@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from recurrent.evaluate.baselines import drift_step
 from recurrent.evaluate.metrics import interval, over_draws, resampled_means
-from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.seasons import SeasonalWindows, beginnings, seen
 from recurrent.evaluate.trees import fit_trees, trees_apply
 from recurrent.network.predictor import Predictor
+from recurrent.network.ridge import fit_ridge
 from recurrent.numerics import mean
 from recurrent.window.windows import Windows
 

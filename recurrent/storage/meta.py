@@ -132,6 +132,39 @@ class SeriesMeta(Meta):
     counts: RowCounts | None = None
 
 
+@dataclass(frozen=True)
+class Inputs(Meta):
+    """How a recording becomes what a network reads, and what its outputs mean; lies in the model file.
+
+    Parameters
+    ----------
+    signal : columns of the recording
+    statistics, samples_per_step : how its rows become steps
+    seq_len, horizon : steps of a window, and from its end to the label
+    one_window_per_group, relative_to_first, predict_change, target_columns : as of the windows
+    target, units : of the forecasts
+    md5 : of the steps' signal and target that the network was trained with
+    """
+
+    signal: Names
+    statistics: Names
+    samples_per_step: Count
+    seq_len: Count
+    horizon: Row
+    one_window_per_group: bool
+    relative_to_first: bool
+    predict_change: bool
+    target: Names
+    target_columns: tuple[Row | None, ...]
+    units: Units
+    md5: tuple[str, str]
+
+    @property
+    def features(self) -> Names:
+        """Names of the columns of a step."""
+        return tuple(f"{name} of {column}" for name in self.statistics for column in self.signal)
+
+
 def columns_of(signal: Sequence[str], target: Sequence[str]) -> tuple[int | None, ...]:
     """Return for each target the column of the signal with the same name, or None."""
     return tuple(signal.index(name) if name in signal else None for name in target)

@@ -6,8 +6,8 @@ from seeds import rng
 from small_windows import cut, with_rows, write_series
 
 from recurrent.evaluate import baselines, words
-from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.truth import truth_of
+from recurrent.network.ridge import fit_ridge
 
 SIGNAL = np.array([5.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8, 3, 2, 7])
 TEST = 24  # rows 24 to 29

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from recurrent.evaluate import trees
 from recurrent.evaluate.baselines import forecasts
-from recurrent.evaluate.ridge import fit_ridge
+from recurrent.network.ridge import fit_ridge
 
 
 def make(folder, *, rows=400, targets=1, seq_len=4, target_columns=None, **params):

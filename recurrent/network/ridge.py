@@ -4,7 +4,7 @@ Legend of shapes: N windows, B windows of a batch, T steps, D features, K target
 intercept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,19 @@ class Ridge:
     middle: Floats
     weights: Floats
     penalties: tuple[float, ...]
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return name -> array, which a file holds in float64: rounded, the weights would lose a smooth series."""
+        return {name: np.asarray(value, dtype=np.float64) for name, value in vars(self).items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], *, features: int, targets: int) -> "Ridge":
+        """Return what `arrays` is of; ValueError where the shapes are not those of such a network."""
+        found = cls(arrays["middle"], arrays["weights"], tuple(arrays["penalties"].tolist()))
+        rows, columns = found.weights.shape
+        if (found.middle.shape, rows, columns % features) != ((features,), targets, 1 % features):
+            raise ValueError(f"ridge.weights is {found.weights.shape}, for {features} features and {targets} targets")
+        return found
 
     def __call__(self, signal_BTD: Any, lengths: Any) -> Floats:
         """Return outputs for the end of each window, (B, 1, K)."""
