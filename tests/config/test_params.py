@@ -112,7 +112,10 @@ WRONG_TYPES = [
     *((TEXTS, value) for value in ("3", "true", "{a: b}")),
     *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
-    *((["evaluate.ridge_penalties"], value) for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")),
+    *(
+        (["model.residual_penalties", "evaluate.ridge_penalties"], value)
+        for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")
+    ),
 ]
 
 
@@ -149,6 +152,8 @@ OUT_OF_RANGE = {
     "model.num_layers": ["0"],
     "model.dropout": ["-0.1", "1.0"],
     "model.readout": ["all"],
+    "model.residual": ["linear"],
+    "model.residual_penalties": ["[1.0, -1.0]"],
     "train.loss": ["l1"],
     "train.learning_rate": ["0", "-1e-3"],
     "train.learning_rate_decay": ["0", "1.01"],
@@ -159,8 +164,11 @@ OUT_OF_RANGE = {
     "train.max_epochs": ["0"],
     "train.threads": ["0", "two", "1.5", "true"],
     "train.members": ["0"],
+    "train.input_noise": ["-0.1"],
+    "train.labels": ["seconds"],
     "evaluate.ridge_penalties": ["[1.0, -1.0]"],
     "evaluate.moving_average": ["0"],
+    "evaluate.season": ["[0]", "[24, 24]"],
     "evaluate.free_running": ["-1"],
     "plot.dpi": ["1", "100000"],
 }
