@@ -34,15 +34,20 @@ class SplitResult:
     baseline_forecasts: dict[str, Floats]
 
 
-def evaluate_split(windows: Windows, predictors: Sequence[Predictor], **params: Any) -> SplitResult:
-    """Forecast with networks and baselines, and score; `params` are those of baselines.forecasts."""
+def evaluate_split(windows: Windows, predictors: Sequence[Predictor], *, refit: bool, **params: Any) -> SplitResult:
+    """Forecast with networks and baselines, and score.
+
+    With `refit`, the networks learnt train and validation, so baselines are fitted on both, too; `params` are those of
+    baselines.forecasts.
+    """
+    learnt = windows.with_validation() if refit else windows
     scores: dict[str, Scores] = {}
     for part in PARTS:
         predicted, all_steps = forecast(windows, part, predictors)
         truth = truth_of(windows, part)
         scores[part] = truth.score(predicted) | all_steps
     return SplitResult(
-        windows, truth, scores, predicted, baselines.forecasts(windows, "test", truth.baselines, **params)
+        windows, truth, scores, predicted, baselines.forecasts(learnt, "test", truth.baselines, **params)
     )
 
 
