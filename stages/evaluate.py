@@ -36,13 +36,15 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         "moving_average": evaluate.moving_average,
         "seasons": evaluate.season,
     }
-    results = [evaluate_split(split, own, **baselines) for split, own in zip(data.splits, predictors, strict=True)]
+    pairs = zip(data.splits, predictors, strict=True)
+    results = [evaluate_split(split, own, refit=train.refit, **baselines) for split, own in pairs]
     content, truth = report(results), results[0].truth
     write_csv(predictions / "predictions.csv", [rows(results[0])])
     if evaluate.excel:
         write_excel(predictions / "predictions.xlsx", sheets(results[0]))
     if evaluate.free_running:
-        runs = free_running.short_runs(data, predictors[0], evaluate.free_running, **baselines)
+        learnt = data.with_validation() if train.refit else data
+        runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, **baselines)
         content["free_running"] = runs.scores()
         for name, table in free_running.tables(runs, free_running.single_run(data, predictors[0]), data).items():
             write_csv(predictions / f"{name}.csv", [table])
