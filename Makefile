@@ -73,6 +73,7 @@ p4581: install ## ten seeds on a real laboratory fault -> docs/p4581.md, which n
 
 study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; resumes after an interruption
 	$(BIN)/python -m benchmarks.study
+	$(BIN)/python -m reports.study_words
 
 docs: run ## update table and pictures in the README from the current metrics and plots
 	$(BIN)/python -m reports.readme
