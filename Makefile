@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare exps reset clean install
+.PHONY: run test test-elsewhere same-lock check-readme lint bench systems seeds p4581 study docs report compare exps reset clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -18,6 +18,9 @@ test-elsewhere: install ## the tests as on other machines, about 40 minutes: mak
 
 same-lock: install ## the pipeline as on other machines; each run must reproduce the dvc.lock in Git: ARGS="--list" or names
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/machines.py --jobs $(JOBS) $(ARGS)
+
+check-readme: install ## every command of the README in a fresh clone, as on a machine with other last bits: a quarter of an hour
+	$(BIN)/python -m pytest -m slow tests/test_readme.py
 
 lint: install
 	$(BIN)/ruff check .
