@@ -24,6 +24,8 @@ class Gain:
     @property
     def verdict(self) -> str:
         """What the interval says in one of three ways."""
+        if self.low == self.high == 0:
+            return "forecasts the same"
         return "is better" if self.low > 0 else "is worse" if self.high < 0 else "may be better or worse by chance"
 
 
@@ -74,6 +76,6 @@ def in_words(one: Revision, other: Revision) -> str:
     return (
         f"{other.name} {found.verdict}: on {shared} {found.windows} windows of the test set that both forecast, the "
         f"mean absolute error is {after:.3g} {unit} instead of {before:.3g} {unit}, a gain of {before - after:.3g} "
-        f"{unit} (95 % interval {found.low:.3g} to {found.high:.3g}; blocks of {found.block} windows, which share steps). The "
-        "interval covers the choice of the windows, not that of the network's seed."
+        f"{unit} (95 % interval {found.low:.3g} to {found.high:.3g}; blocks of {found.block} windows, which share "
+        "steps). The interval covers the choice of the windows, not that of the network's seed."
     )
