@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock check-readme lint bench systems seeds p4581 study docs report compare exps reset clean install
+.PHONY: run test test-elsewhere same-lock check-readme lint bench systems seeds p4581 study docs report charts compare exps reset clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -36,11 +36,14 @@ install: .venv/installed .dvc/page.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
 
-.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/style.css ## the page of `dvc plots` that works without a network
+.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/page.js reports/style.css ## the page of `dvc plots` that works without a network
 	$(BIN)/python -m reports.plots_page
 
 report: install ## one HTML file about the workspace and experiments: make report REVS="long gru"
 	$(BIN)/python -m reports.report $(REVS)
+
+charts: install ## the charts of several revisions on one page, and which parameters differ: make charts REVS="short long"
+	@$(BIN)/python -m reports.charts_page --open $(or $(REVS),workspace)
 
 A = HEAD
 B = workspace

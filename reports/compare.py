@@ -45,7 +45,7 @@ def compare(one: Revision, other: Revision, pictures: list[str]) -> str:
     baselines = [key for key in dict.fromkeys([*errors[0], *errors[1]]) if key.endswith(("mean_delta", "mae"))]
     parts = [
         f"## {escaped(f'{other.name} against {one.name}')}",
-        escaped(paired.in_words(one, other)),
+        f"{escaped(paired.in_words(one, other))} {paired.CAVEAT}",
         "### Parameters that differ",
         table(["parameter", *names], [[key, *map(shown, pair)] for key, pair in params.items()]) if params else "None.",
         "### Metrics that differ",

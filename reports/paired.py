@@ -9,6 +9,7 @@ from reports.revisions import ReadError, Revision
 
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 2000
+CAVEAT = "The interval covers the choice of the windows, not that of the network's seed."
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """What the interval says in one of three ways."""
+        """What the interval says: {} stands for the first revision."""
         if self.low == self.high == 0:
-            return "forecasts the same"
-        return "is better" if self.low > 0 else "is worse" if self.high < 0 else "may be better or worse by chance"
+            return "errs as {} does"
+        if self.low <= 0 <= self.high:
+            return "differs from {} by no more than chance"
+        return "is better than {}" if self.low > 0 else "is worse than {}"
 
 
 def gain(one: Revision, other: Revision) -> Gain:
@@ -64,7 +67,7 @@ def resampled_means(values: Floats, block: int) -> Floats:
 
 
 def in_words(one: Revision, other: Revision) -> str:
-    """Return what the comparison says, in two sentences."""
+    """Return what the comparison says, in a sentence."""
     unit = other.predictions["unit"]
     try:
         found = gain(one, other)
@@ -74,8 +77,8 @@ def in_words(one: Revision, other: Revision) -> str:
     shared = "the same" if counts == {found.windows} else "the"
     before, after = found.errors
     return (
-        f"{other.name} {found.verdict}: on {shared} {found.windows} windows of the test set that both forecast, the "
-        f"mean absolute error is {after:.3g} {unit} instead of {before:.3g} {unit}, a gain of {before - after:.3g} "
-        f"{unit} (95 % interval {found.low:.3g} to {found.high:.3g}; blocks of {found.block} windows, which share "
-        "steps). The interval covers the choice of the windows, not that of the network's seed."
+        f"{other.name} {found.verdict.format(one.name)}: on {shared} {found.windows} windows of the test set that both "
+        f"forecast, the mean absolute error is {after:.3g} {unit} instead of {before:.3g} {unit}, a gain of "
+        f"{before - after:.3g} {unit} (95 % interval {found.low:.3g} to {found.high:.3g}; blocks of {found.block} "
+        "windows, which share steps)."
     )

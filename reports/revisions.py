@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,12 @@ def columns(csv: str) -> dict[str, npt.NDArray[np.float64]]:
     head, *rows = csv.splitlines()
     values = np.array([row.split(",") for row in rows], np.float64).reshape(len(rows), -1)
     return dict(zip(head.split(","), values.T, strict=True))
+
+
+def params(name: str) -> dict[str, Any]:
+    """Return the parameters of a revision, wherever its outputs are: dotted key -> value."""
+    text = Path("params.yaml").read_text() if name == WORKSPACE else git("show", f"{resolve(name)}:params.yaml")
+    return dotted(yaml.safe_load(text))
 
 
 def resolve(name: str) -> str:

@@ -60,6 +60,7 @@ CHECKS = {
     "dvc exp run -n long -S train.target_delta=0 -S seq_len=200": Check("Ran experiment.*: long", quick=True),
     "dvc metrics diff short long": Check(r"test\.mean_delta", quick=True),
     "dvc plots diff short long --open": Check(**PAGE),
+    'make charts REVS="short long"': Check(**PAGE),
     'make report REVS="short long"': Check("report.html", "dvc_plots/report.html"),
     "make compare A=short B=long": Check("95 % interval", "dvc_plots/compare/comparison.md", quick=True),
     "make exps": Check(r"(?s)long.*short.*first"),
