@@ -204,7 +204,9 @@ def test_padding_is_never_scored(tmp_path, batch_size):
     assert [found.tolist() for found in alone] == [predicted.tolist()]
     every_step = metrics.mean_delta(target, answers)
     assert scores == {"mean_delta_all_steps": pytest.approx(every_step)}
-    result = scoring.evaluate_split(windows, predictor, refit=False, ridge_penalties=(1.0,), moving_average=3, seasons=())
+    result = scoring.evaluate_split(
+        windows, predictor, refit=False, ridge_penalties=(1.0,), moving_average=3, seasons=()
+    )
     assert result.scores["test"] == metrics.score(target[:, -1], predicted) | scores
 
 
