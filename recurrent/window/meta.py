@@ -22,14 +22,6 @@ class PartMeta(Meta):
 
 
 @dataclass(frozen=True)
-class Digests(Meta):
-    """md5 of the steps' arrays, as they lie in memory."""
-
-    signal: str
-    target: str
-
-
-@dataclass(frozen=True)
 class WindowsMeta(Meta):
     """What windows are; keys that params.yaml has, too, mean the same.
 
@@ -41,7 +33,6 @@ class WindowsMeta(Meta):
     target, target_columns, units, failures, countdown, classes, vocabulary, groups, season, correlations : as of the
         series; `failures` in its rows
     first_targets : the target's first value in the recording and after each failure
-    md5 : of the steps
     """
 
     splits: tuple[dict[PartName, PartMeta], ...]
@@ -60,7 +51,6 @@ class WindowsMeta(Meta):
     failures: tuple[Row, ...]
     first_targets: tuple[float, ...]
     countdown: bool
-    md5: Digests
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
