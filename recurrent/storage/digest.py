@@ -13,6 +13,8 @@ import xxhash
 
 from recurrent.storage.tables import write_json
 
+CURE = "run dvc repro, which makes it again"
+
 
 def of_bytes(content: bytes) -> str:
     """Return the digest of some bytes."""
@@ -54,7 +56,9 @@ def read_sealed(path: Path, files: Iterable[Path] | None = None) -> dict[str, An
     except FileNotFoundError:
         raise ValueError(f"{path} is missing; {CURE}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: damaged, or written by an earlier version ({error!r}); {CURE}") from error
+        raise ValueError(
+            f"{path}: damaged, or written by an earlier version ({error!r}); delete it and {CURE}"
+        ) from error
     require(path, own, of_json(values))
     for file in [path.parent / name for name in listed] if files is None else files:
         try:
@@ -64,10 +68,7 @@ def read_sealed(path: Path, files: Iterable[Path] | None = None) -> dict[str, An
     return values | {"digest": own}
 
 
-CURE = "delete the folder, then run dvc repro, which makes it again"
-
-
 def require(path: Path, written: str | None, found: str) -> None:
     """Raise ValueError unless the digest of the file is the one that was written."""
     if found != written:
-        raise ValueError(f"{path}: damaged: its digest is {found}, expected {written}; {CURE}")
+        raise ValueError(f"{path}: damaged: its digest is {found}, expected {written}; delete it and {CURE}")
