@@ -16,7 +16,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
@@ -55,9 +56,8 @@ def run(main: Callable[..., None]) -> None:
     parser.add_argument("--project", type=Path, help="a folder of several systems, to which all paths are relative")
     parser.add_argument("--system", help="the one to run, which {system} in a path stands for; default: DVC's")
     arguments = vars(parser.parse_args())
-    signal.signal(signal.SIGTERM, _stop)  # so that `with` blocks clean up
     _end_with_dvc()
-    try:
+    with errors_in_one_line("`dvc repro` begins this stage again"):
         _require_own_workspace(Path(str(module.__file__)))
         file, project, system = (arguments.pop(name) for name in ("params", "project", "system"))
         if project:
@@ -66,13 +66,21 @@ def run(main: Callable[..., None]) -> None:
         settings = read(file, System, system=system) if system else read(file, Settings)
         paths = {name: Path(str(path).replace("{system}", system or "{system}")) for name, path in arguments.items()}
         main(pick(settings, schema), **paths)
-    except (ValueError, OSError) as error:
+
+
+@contextmanager
+def errors_in_one_line(after_interrupt: str) -> Iterator[None]:
+    """Turn errors of the user's input into one line and an exit status; `with` blocks clean up after a signal."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    except (ValueError, OSError, MemoryError) as error:
         if "TRACEBACK" in os.environ:
             raise
         print(f"error: {_words(error)}", file=sys.stderr)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted; {str(interrupt) or after_interrupt}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
@@ -89,8 +97,10 @@ def _system_of_dvc(stage: str) -> str:
     return name
 
 
-def _words(error: ValueError | OSError) -> str:
+def _words(error: ValueError | OSError | MemoryError) -> str:
     """Say of an error of the system which path it concerns, and what to do."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}"
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     cure = "; free some space there, then run the same command again" if error.errno in FULL else ""

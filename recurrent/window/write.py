@@ -1,5 +1,6 @@
 """From a series to windows on disk: aggregate samples into steps, split, and record where the windows lie."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
 from recurrent.storage.series_writer import SeriesWriter
-from recurrent.window.meta import PARTS, PartName, WindowsMeta
+from recurrent.window.meta import PARTS, Digests, PartName, WindowsMeta
 from recurrent.window.part import Part
 from recurrent.window.split import Splitter, spans_in
 from recurrent.window.steps import aggregate
@@ -71,8 +72,12 @@ def write_windows(
     for split in parts:
         _require_windows(split, _fitting(series, splitter, seq_len + horizon, samples_per_step, statistics))
     with SeriesWriter(folder) as writer:
+        # one for each array, so that they do not depend on the size of blocks
+        signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
         for signal, target, of_group in _steps(series, order, samples_per_step, statistics):
             writer.append(signal, target, of_group)
+            signal_md5.update(np.ascontiguousarray(signal).data)
+            target_md5.update(np.ascontiguousarray(target).data)
         writer.finish(
             WindowsMeta(
                 splits=tuple({name: split[name].describe() for name in PARTS} for split in parts),
@@ -84,17 +89,18 @@ def write_windows(
                 relative_to_first=relative_to_first,
                 predict_change=predict_change,
                 samples_per_step=samples_per_step,
-                features=tuple(f"{name} of {column}" for name in statistics for column in meta.signal),
+                signal=meta.signal,
+                statistics=tuple(statistics),
                 target=meta.target,
                 target_columns=target_columns,
                 units=meta.units,
                 failures=meta.failures,
                 first_targets=tuple(float(series.target[row, 0]) for row in (0, *meta.failures)),
                 countdown=meta.countdown,
+                md5=Digests(signal_md5.hexdigest(), target_md5.hexdigest()),
                 classes=meta.classes,
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,
-                season=meta.season,
                 correlations=meta.correlations,
             )
         )
