@@ -204,7 +204,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
     doomed = processes.start("train", arguments("train"), cwd=home, without=("DVC_ROOT",), killed_in_write=3)
     assert finish(doomed)[0] == -signal.SIGKILL
     states = home / ".cache" / "checkpoints"
-    assert {path.suffix for path in states.iterdir()} == {".pt", ".tmp"}
+    assert {path.suffix for path in states.iterdir()} == {".pt", ".tmp", ".lock"}
     clear(home, "train")
     code, out, err = finish(start(home, "train"))
     assert (code, err) == (0, said("train"))
