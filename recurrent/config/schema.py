@@ -43,6 +43,8 @@ class Simulate(Section):
 
     cycles: Annotated[int, Field(ge=5, le=LARGEST)]
     sample_rate: Positive
+    gain_spread: NotNegative
+    wander: NotNegative
     seed: Seed
 
 

@@ -134,6 +134,8 @@ OUT_OF_RANGE = {
     "seq_len": ["0", 10**19],
     "simulate.cycles": ["0"],
     "simulate.sample_rate": ["0", "-2000.0"],
+    "simulate.gain_spread": ["-0.1"],
+    "simulate.wander": ["-0.1", ".inf"],
     "ingest.csv": ["''"],
     "ingest.target": ["''"],
     "ingest.failure_threshold": ["-0.1"],
