@@ -6,7 +6,7 @@ sections, so that a stage reads the same keys whichever file it is run with.
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -26,7 +26,12 @@ from recurrent.config.fields import (
 
 T = TypeVar("T")
 LastCycle = Literal["keep", "drop"]
-Statistic = Literal["none", "mean", "std", "max", "log_mean", "log_std"]
+OfSpread = Literal[
+    "std", "log_std", "iqr", "skewness", "kurtosis", "log_band_1", "log_band_2", "log_band_3", "log_band_4"
+]
+Statistic = Literal[
+    "none", "mean", "max", "log_mean", "p01", "p05", "p25", "p75", "p95", "p99", "beyond_3_std", OfSpread
+]
 
 CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
 
@@ -92,7 +97,7 @@ class Window(Section):
         samples = info.data.get("samples_per_step", 2)
         if "none" in statistic and (samples > 1 or len(statistic) > 1):
             raise ValueError(f"'none' passes on single samples: needs samples_per_step 1, not {samples}")
-        if samples == 1 and {"std", "log_std"} & set(statistic):
+        if samples == 1 and set(get_args(OfSpread)) & set(statistic):
             raise ValueError("one sample has no standard deviation: needs samples_per_step of 2 or more")
         return statistic
 

@@ -89,7 +89,7 @@ def test_the_sample_rate_does_not_change_the_fault():
 
 
 def power(sound, time_to_failure):
-    """ln of the variance in each second of the last six of every cycle, (cycles, 6), with no electronics in it."""
+    """Logarithm of the variance, less that of the electronics, in the last six seconds of every cycle: (cycles, 6)."""
     ends = np.r_[starts(time_to_failure)[1:], len(sound)]
     return np.log([[sound[end - (k + 1) * 1000 : end - k * 1000].var() - 1 for k in range(6)] for end in ends])
 
