@@ -5,7 +5,6 @@ sections, so that a stage reads the same keys whichever file it is run with.
 """
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
@@ -13,33 +12,26 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from recurrent.config.fields import (
     LARGEST,
+    Cell,
     Count,
     CountOrNone,
+    Few,
     Fraction,
     Name,
     NotNegative,
+    OfSpread,
     Positive,
     Section,
     Seed,
+    Spread,
+    Statistic,
+    Threads,
+    all_different,
     several,
 )
 
 T = TypeVar("T")
 LastCycle = Literal["keep", "drop"]
-OfSpread = Literal[
-    "std", "log_std", "iqr", "skewness", "kurtosis", "log_band_1", "log_band_2", "log_band_3", "log_band_4"
-]
-Statistic = Literal[
-    "none", "mean", "max", "log_mean", "p01", "p05", "p25", "p75", "p95", "p99", "beyond_3_std", OfSpread
-]
-
-CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
-
-
-def _is_cell(name: str) -> str:
-    if name not in CELLS:
-        raise ValueError(f"one of {', '.join(CELLS)}")
-    return name
 
 
 @dataclass(frozen=True)
@@ -47,10 +39,17 @@ class Simulate(Section):
     """Read by the stage simulate."""
 
     cycles: Annotated[int, Field(ge=5, le=LARGEST)]
-    sample_rate: Positive
-    gain_spread: NotNegative
-    wander: NotNegative
+    sample_rate: Annotated[float, Field(ge=1, le=1e7)]
+    gain_spread: Spread
+    wander: Spread
     seed: Seed
+
+    @field_validator("sample_rate")
+    @classmethod
+    def _ends(cls, sample_rate: float, info: ValidationInfo) -> float:
+        if info.data.get("cycles", 0) * sample_rate > 1e8:
+            raise ValueError("cycles x sample_rate of at most 1e8: that is a billion rows already")
+        return sample_rate
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Window(Section):
     predict_change: bool
     one_window_per_group: bool
     folds: Count
-    repeats: Count
+    repeats: Few
     seed: Seed
 
     @field_validator("statistic")
@@ -113,13 +112,15 @@ class Window(Section):
 class Model(Section):
     """Read by the stage train."""
 
-    cell: Annotated[str, AfterValidator(_is_cell)]
+    cell: Cell
     hidden_size: Count
-    num_layers: Count
+    num_layers: Few
     dropout: Annotated[float, Field(ge=0, lt=1)]
     readout: Literal["all_steps", "last", "mean"]
     input: Literal["values", "multi_hot", "embedding"]
     embedding_size: Count
+    residual: Literal["none", "ridge"]
+    residual_penalties: Annotated[tuple[NotNegative, ...], Strict(False), Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,11 @@ class Train(Section):
     patience: Count
     max_epochs: Count
     backend: Literal["auto", "reference", "numpy", "c"]
-    threads: Count
-    members: Count
+    threads: Threads
+    members: Few
+    refit: bool
+    input_noise: NotNegative
+    labels: Literal["actual", "share_of_cycle"]
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ class Evaluate(Section):
 
     ridge_penalties: Annotated[tuple[NotNegative, ...], Strict(False), Field(min_length=1)]
     moving_average: Count
+    season: Annotated[tuple[Count, ...], Strict(False), AfterValidator(all_different)]
     free_running: CountOrNone
     excel: bool
 

@@ -8,7 +8,7 @@ from scipy import signal, stats
 from seeds import rng
 from small_windows import write_series
 
-from recurrent.config.schema import Statistic
+from recurrent.config.fields import Statistic
 from recurrent.window import steps
 
 
