@@ -30,7 +30,7 @@ SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
 OTHER = flat("""
 seed: 1
 seq_len: 21
-simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
+simulate: {cycles: 9, sample_rate: 300.0, gain_spread: 0.3, wander: 0.2, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
          signal_unit: volts, target_unit: years, failure_threshold: null,
          last_cycle: drop}
