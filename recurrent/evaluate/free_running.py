@@ -82,9 +82,10 @@ def short_runs(
     """
     part = windows.parts["test"]
     starts = [
-        first + part.seq_len
-        for begin, end in part.group_spans.tolist()
-        for first in range(begin, end - part.seq_len - steps + 1, steps)
+        start
+        for (begin, end), context in zip(part.group_spans.tolist(), part.context.tolist(), strict=True)
+        for start in range(max(begin, context + part.seq_len), end - steps + 1, steps)
+        if part.known is None or part.known[start : start + steps].all()
     ]
     runs = _run(windows, predictors, starts, steps)
     last = measured(windows, runs.start - 1)
@@ -99,8 +100,9 @@ def short_runs(
 def single_run(windows: Windows, predictors: Sequence[Predictor]) -> Runs:
     """Run once, from the beginning of the test part to its end or for LONGEST steps."""
     part = windows.parts["test"]
-    begin, end = part.group_spans[0].tolist()
-    return _run(windows, predictors, [begin + part.seq_len], min(LONGEST, end - begin - part.seq_len))
+    end = int(part.group_spans[0, 1])
+    start = max(int(part.group_spans[0, 0]), int(part.context[0]) + part.seq_len)
+    return _run(windows, predictors, [start], min(LONGEST, end - start))
 
 
 def _run(windows: Windows, predictors: Sequence[Predictor], starts: Sequence[int], steps: int) -> Runs:

@@ -84,7 +84,8 @@ def read(options: Options, raw: Path) -> Recording:
         season=SEASON,
         correlations=correlations(known),
     )
-    return Recording(np.stack(list(columns.values()), axis=1), columns["temperature"][:, None], None, meta)
+    signal, target = np.stack(list(columns.values()), axis=1), columns["temperature"][:, None]
+    return Recording(signal, target, None, meta, known=~missing["temperature"].to_numpy())
 
 
 def _on_grid(table: TextTable, station: str) -> tuple[pd.Series, list[str]]:

@@ -47,6 +47,7 @@ def test_holes_and_missing_steps_are_filled_from_the_past_and_flagged(tmp_path):
     assert (recording.signal[21, :8] == recording.signal[19, :8]).all()
     assert column(recording, "wind_sin")[9] == column(recording, "wind_sin")[8]
     assert np.flatnonzero(column(recording, "filled")).tolist() == [5, 9, 20, 21]
+    assert np.flatnonzero(~recording.known).tolist() == [5, 20, 21]  # rows whose temperature was filled
     assert "2 of 40 steps missing" in recording.meta.source.notes
     assert f"{1 + 2 + 2 * 8} values in 4 rows filled with the last ones known" in recording.meta.source.notes
 
