@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recurrent.config import schema
 from recurrent.config.stage import run
@@ -30,15 +31,18 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         [read_predictor(path, backend=train.backend, threads=train.threads) for path in paths]
         for paths in model_paths(model, len(data.splits))
     ]
-    baselines = {"ridge_penalties": evaluate.ridge_penalties, "moving_average": evaluate.moving_average}
+    baselines: dict[str, Any] = {
+        "ridge_penalties": evaluate.ridge_penalties,
+        "moving_average": evaluate.moving_average,
+        "seasons": evaluate.season,
+    }
     results = [evaluate_split(split, own, **baselines) for split, own in zip(data.splits, predictors, strict=True)]
     content, truth = report(results), results[0].truth
     write_csv(predictions / "predictions.csv", [rows(results[0])])
     if evaluate.excel:
         write_excel(predictions / "predictions.xlsx", sheets(results[0]))
     if evaluate.free_running:
-        penalties = evaluate.ridge_penalties
-        runs = free_running.short_runs(data, predictors[0], evaluate.free_running, ridge_penalties=penalties)
+        runs = free_running.short_runs(data, predictors[0], evaluate.free_running, **baselines)
         content["free_running"] = runs.scores()
         for name, table in free_running.tables(runs, free_running.single_run(data, predictors[0]), data).items():
             write_csv(predictions / f"{name}.csv", [table])

@@ -37,11 +37,12 @@ ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], targ
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1, horizon: 1, relative_to_first: true, predict_change: true,
          one_window_per_group: true, folds: 2, repeats: 2, seed: 1}
-model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, input: embedding, embedding_size: 2}
+model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, input: embedding, embedding_size: 2,
+        residual: ridge, residual_penalties: [1000000000.0]}
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
         gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
-        members: 2}
-evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, free_running: 5, excel: true}
+        members: 2, refit: true, input_noise: 0.1, labels: share_of_cycle}
+evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, season: [7], free_running: 5, excel: true}
 plot: {dpi: 45}
 """)
 # data with groups or words has these; for a recording, every other value is refused
@@ -65,9 +66,12 @@ SOUND = {  # the next sound is forecast from the sound before: the target is rea
 BESIDE = {  # what must be so for the other value to be seen
     "ingest.target": {"ingest.failure_threshold": None},  # sound goes up and down
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
+    "model.residual": {"model.readout": "last"},
+    "model.residual_penalties": {"model.residual": "ridge", "model.readout": "last"},
     "window.relative_to_first": SOUND,
     "window.predict_change": SOUND,
     "evaluate.moving_average": SOUND,
+    "evaluate.season": SOUND,
     "evaluate.free_running": SOUND,
 }
 

@@ -10,8 +10,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.storage.atomic import replacing
+from recurrent.storage.meta import Inputs
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -27,7 +29,7 @@ class ForecasterConfig:
     output_size: int
     input: str  # values; multi_hot, embedding: the signal is the index of a word
     vocabulary: int  # words, where the signal is an index; otherwise 0
-    embedding_size: int  # 0 without an embedding
+    embedding_size: int  # of a word's vector; 0 without words
     dropout: float  # of an embedding and of the states that the head reads
     readout: str  # all_steps, or one output from the last state or from the mean of all
     classes: int  # 0: the target is a quantity
@@ -41,6 +43,8 @@ class ModelFile:
     signal_scaler: Scaler
     target_scaler: Scaler
     weights: Weights  # named as the modules of forecaster.Forecaster
+    ridge: Ridge | None = None  # what the outputs are added to
+    inputs: Inputs | None = None  # None of a network that knows no recording
 
     def write(self, path: Path) -> None:
         """Write the file; nothing in it is ever executed."""
@@ -48,9 +52,11 @@ class ModelFile:
             "config": asdict(self.config),
             "signal_scaler": asdict(self.signal_scaler),
             "target_scaler": asdict(self.target_scaler),
+            "inputs": None if self.inputs is None else self.inputs.to_json(),
         }
+        linear = {} if self.ridge is None else {f"ridge.{name}": array for name, array in self.ridge.arrays().items()}
         # one entry only: safetensors writes several in an order that changes from run to run
-        content = save(dict(self.weights), metadata={"forecaster": json.dumps(description, sort_keys=True)})
+        content = save({**self.weights, **linear}, metadata={"forecaster": json.dumps(description, sort_keys=True)})
         with replacing(path) as temporary:
             temporary.write_bytes(content)  # save_file would make a file that nobody else may read
 
@@ -65,7 +71,12 @@ class ModelFile:
                 Scaler(**{key: tuple(values) for key, values in description[name].items()})
                 for name in ("signal_scaler", "target_scaler")
             )
-            return cls(ForecasterConfig(**description["config"]), signal_scaler, target_scaler, weights)
+            config, inputs = ForecasterConfig(**description["config"]), description["inputs"]
+            known = None if inputs is None else Inputs.from_json(inputs, path)
+            linear = {name[6:]: weights.pop(name) for name in [*weights] if name.startswith("ridge.")}
+            sizes = {"features": config.input_size, "targets": config.output_size}
+            ridge = Ridge.of_arrays(linear, **sizes) if linear else None
+            return cls(config, signal_scaler, target_scaler, weights, ridge, known)
         except (SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
 

@@ -30,13 +30,14 @@ def results(folder, view, *, in_labels=0.0, in_signal=0.0, readout="all_steps"):
     target = signal.copy()
     target[UNKNOWN] += in_labels
     signal[UNKNOWN] += in_signal
-    series = write_series(folder, signal, target, known=~UNKNOWN, target_columns=(0,), season=4)
+    series = write_series(folder, signal, target, known=~UNKNOWN, target_columns=(0,))
     windows = cut(folder, series, horizon=1, seq_len=4, fractions=(0.7, 0.15), **view)
     network = new_forecaster(replace(SHIPPED.model, hidden_size=4, readout=readout), windows, seed=0)
     plan = {"loss": "mse", "max_epochs": 2, "target_delta": 0.0, "best_by": "loss"}
     history = train(Trainer(network, windows, replace(SHIPPED.train, **plan), seed=0))
-    found = evaluate_split(windows, [lambda x, n: network.predict(x, n)], ridge_penalties=(0.0, 1.0), moving_average=3)
-    runs = free_running.short_runs(windows, [lambda x, n: network.predict(x, n)], 3, ridge_penalties=(0.0,)).scores()
+    baselines = {"ridge_penalties": (0.0, 1.0), "moving_average": 3, "seasons": (4,)}
+    found = evaluate_split(windows, [lambda x, n: network.predict(x, n)], **baselines)
+    runs = free_running.short_runs(windows, [lambda x, n: network.predict(x, n)], 3, **baselines).scores()
     return {
         "scalers": fit_scalers(windows),
         "history": history,
@@ -51,7 +52,7 @@ def results(folder, view, *, in_labels=0.0, in_signal=0.0, readout="all_steps"):
 def test_no_value_in_place_of_an_unknown_label_changes_anything(tmp_path, view, readout):
     usual, other = (results(tmp_path / str(by), view, in_labels=by, readout=readout) for by in (0.0, 1e6))
     assert usual == other
-    assert {"drift", "seasonal_naive", "ridge", "boosted_trees"} <= usual["report"]["baselines"].keys()
+    assert {"drift", "seasonal_naive_4", "ridge", "boosted_trees"} <= usual["report"]["baselines"].keys()
     tested = [row for row in range(281, 330) if not UNKNOWN[row]]  # the test part is rows 281 to 329
     assert usual["rows"]["time"] == tested and len(tested) == usual["report"]["counts"]["test_windows"] < 49
 
