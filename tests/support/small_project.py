@@ -12,7 +12,7 @@ from seeds import SEED
 
 from recurrent.cells.kernels import threads
 from recurrent.config import reader
-from recurrent.config.schema import Settings
+from recurrent.config.schema import Settings, System
 from recurrent.config.stage import pick
 
 ROOT = Path(__file__).parents[2]
@@ -92,3 +92,27 @@ def remake(stage, changes):
     chosen = pick(reader.read(Path("params.yaml"), Settings), module.Params)
     module.main(chosen, *map(Path, arguments(stage)))
     return products(Path(), stage), max(torch.get_num_threads(), threads.used())
+
+
+def run_stages(changes, stages=("simulate", "ingest", "window", "train", "evaluate")):
+    """Run stages of the small project here, in this process and folder."""
+    write_params(Path(), changes)
+    settings = reader.read(Path("params.yaml"), Settings)
+    for stage in stages:
+        module = importlib.import_module(f"stages.{stage}")
+        module.main(pick(settings, module.Params), *map(Path, arguments(stage)))
+
+
+def run_system(folder, monkeypatch, name, section, raw):
+    """Run a system of that section over a raw file in this process: paths of its metrics and its predictions."""
+    monkeypatch.chdir(folder)
+    params = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))
+    params["systems"] = {name: section | {"raw": str(raw)}}
+    Path("systems.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    settings = reader.read(Path("systems.yaml"), System, system=name)
+    stages = yaml.safe_load((ROOT / "systems" / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for stage in ("ingest", "window", "train", "evaluate"):
+        module = importlib.import_module(f"stages.{stage}")
+        words = shlex.split(stages[stage]["do"]["cmd"].replace("{system}", name))
+        module.main(pick(settings, module.Params), *map(Path, words[words.index("systems") + 1 :]))
+    return Path("metrics") / f"{name}.json", Path("data") / name / "predictions"
