@@ -1,7 +1,8 @@
-"""The one form every source takes on disk: signal.npy (n, D), target.npy (n, K), group.npy (n,), meta.json.
+"""The one form every source takes on disk: signal.npy (n, D), target.npy (n, K), group.npy, known.npy (n,), meta.json.
 
 Rows are in time order; `group` (absent for one long series) marks what must not be mixed, such as a student
-or a review. The files hold what np.save would have written, bit for bit.
+or a review; `known` (absent where all are) marks the rows whose target is no filled value. The files hold what np.save
+would have written, bit for bit.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Recording:
     def write(self, folder: Path) -> None:
         """Write it as a `Series`."""
         with SeriesWriter(folder) as writer:
-            writer.append(self.signal, self.target, self.group)
+            writer.append(self.signal, self.target, self.group, self.known)
             writer.finish(self.meta)
 
 
@@ -59,6 +60,7 @@ class Series(Generic[M]):
     signal: Array
     target: Array
     group: Array | None
+    known: Array | None
     meta: M
 
     @classmethod
@@ -74,7 +76,7 @@ class Series(Generic[M]):
             values = json.loads((folder / META).read_text(encoding="utf-8"))
             rows, dtypes = values.pop("rows"), values.pop("dtype")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in dtypes}
-            signal, target, group = arrays["signal"], arrays["target"], arrays.get("group")
+            signal, target = arrays["signal"], arrays["target"]
         except FileNotFoundError as error:
             raise ValueError(f"{folder}: no series here, {Path(error.filename).name} is missing") from error
         except KeyError as error:
@@ -85,7 +87,7 @@ class Series(Generic[M]):
             if len(array) != rows or array.dtype.name != dtypes[name]:
                 found = f"{name}.npy holds {len(array)} rows of {array.dtype.name}"
                 raise ValueError(f"{folder}: {found}, meta.json says {rows} of {dtypes[name]}")
-        return cls(signal, target, group, meta.from_json(values, folder / META))
+        return cls(signal, target, arrays.get("group"), arrays.get("known"), meta.from_json(values, folder / META))
 
     def blocks(self, rows: int) -> Iterator[tuple[Array, Array]]:
         """Read (signal, target) in order, `rows` at a time, the last block shorter.

@@ -14,7 +14,7 @@ from recurrent.storage.meta import Meta
 from recurrent.storage.npy import Array, NpyWriter
 
 META = "meta.json"
-NAMES = ("signal", "target", "group")
+NAMES = ("signal", "target", "group", "known")
 
 
 class SeriesWriter:
@@ -46,13 +46,14 @@ class SeriesWriter:
             what = f"holds {strange[0]}" if self.folder.is_dir() else "is not a directory"
             raise ValueError(f"{self.folder}: {what}, expected a series to replace, or nothing")
 
-    def append(self, signal: Array, target: Array, group: Array | None = None) -> None:
-        """Add rows: signal (n, D), target (n, K), group (n,) in every block or in none."""
-        blocks = {"signal": signal, "target": target} | ({} if group is None else {"group": group})
+    def append(self, signal: Array, target: Array, group: Array | None = None, known: Array | None = None) -> None:
+        """Add rows: signal (n, D), target (n, K); group (n,) and known (n,), each in every block or in none."""
+        given = {"signal": signal, "target": target, "group": group, "known": known}
+        blocks = {name: values for name, values in given.items() if values is not None}
         if not self._arrays:
             for name in blocks:
                 path = self._temporary / f"{name}.npy"
-                self._arrays[name] = NpyWriter(path, dimensions=1 if name == "group" else 2)
+                self._arrays[name] = NpyWriter(path, dimensions=1 if name in ("group", "known") else 2)
         if blocks.keys() != self._arrays.keys():
             raise ValueError(f"row {self.rows}: got {list(blocks)}, expected {list(self._arrays)} as before")
         lengths = {name: len(values) for name, values in blocks.items()}
