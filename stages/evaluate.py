@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recurrent.config import schema
 from recurrent.config.stage import run
@@ -30,7 +31,11 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         [read_predictor(path, backend=train.backend, threads=train.threads) for path in paths]
         for paths in model_paths(model, len(data.splits))
     ]
-    baselines = {"ridge_penalties": evaluate.ridge_penalties, "moving_average": evaluate.moving_average}
+    baselines: dict[str, Any] = {
+        "ridge_penalties": evaluate.ridge_penalties,
+        "moving_average": evaluate.moving_average,
+        "seasons": evaluate.season,
+    }
     pairs = zip(data.splits, predictors, strict=True)
     results = [evaluate_split(split, own, refit=train.refit, **baselines) for split, own in pairs]
     content, truth = report(results), results[0].truth
@@ -38,9 +43,8 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
     if evaluate.excel:
         write_excel(predictions / "predictions.xlsx", sheets(results[0]))
     if evaluate.free_running:
-        penalties = evaluate.ridge_penalties
         learnt = data.with_validation() if train.refit else data
-        runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, ridge_penalties=penalties)
+        runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, **baselines)
         content["free_running"] = runs.scores()
         for name, table in free_running.tables(runs, free_running.single_run(data, predictors[0]), data).items():
             write_csv(predictions / f"{name}.csv", [table])

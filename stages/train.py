@@ -74,7 +74,7 @@ def _train(
         chosen, saved = _fit(params, both, [split, member, 1], log, partial(Refit, epochs=chosen.best_epoch))
         summary["refit"] = {"epochs": chosen.best_epoch, "windows": both.parts["train"].windows}
         checkpoints.append(saved)
-    chosen.forecaster.save(model)
+    chosen.forecaster.save(model, data.meta.inputs)
     return summary, checkpoints
 
 
@@ -86,7 +86,7 @@ def _fit(
     seed = params.seed + 1009 * run[0] + 100003 * run[1]
     network = new_forecaster(params.model, data, seed=seed, backend=params.train.backend)
     threads.use(params.train.threads)
-    torch.set_num_threads(1 if network.backend == "c" else params.train.threads)  # pools disturb each other
+    torch.set_num_threads(threads.of_torch(network.backend))
     if not any(run) and network.backend != "c":
         print(f"backend {network.backend}: last bits depend on this CPU; with backend c they do not")
     trainer = kind(network, data, params.train, seed=seed)
@@ -101,7 +101,11 @@ def _fit(
             log.add(row)
             saved.save(trainer.state())
 
-        trainer.run(after_epoch)
+        try:
+            trainer.run(after_epoch)
+        except KeyboardInterrupt:
+            epochs = [row["epoch"] for row in (saved.load() or {"history": []})["history"]]
+            raise KeyboardInterrupt(f"`dvc repro` resumes after epoch {max(epochs, default=0)}") from None
     return trainer, saved
 
 

@@ -19,7 +19,7 @@ from recurrent.config.stage import PATHS, run
 
 ROOT = Path(__file__).parents[1]
 CSV = "\n  csv: data/raw/simulated.csv"
-STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
+STAGES = sorted({path.stem for path in (ROOT / "stages").glob("[!_]*.py")} - {"export", "predict"})
 
 
 def start(stage, *words, cwd=ROOT, **more):

@@ -42,7 +42,7 @@ model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, i
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
         gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
         members: 2, refit: true, input_noise: 0.1, labels: share_of_cycle}
-evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, free_running: 5, excel: true}
+evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, season: [7], free_running: 5, excel: true}
 plot: {dpi: 45}
 """)
 # data with groups or words has these; for a recording, every other value is refused
@@ -71,6 +71,7 @@ BESIDE = {  # what must be so for the other value to be seen
     "window.relative_to_first": SOUND,
     "window.predict_change": SOUND,
     "evaluate.moving_average": SOUND,
+    "evaluate.season": SOUND,
     "evaluate.free_running": SOUND,
 }
 

@@ -1,19 +1,22 @@
 """Kinds of values in a params file, and what all its sections share."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, Strict
 
 LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not end
+# of what is held in memory, or gone through one by one, whatever the length of the data
+MOST_ROWS, MOST, MOST_THREADS = 10**7, 1000, 512
 
 
 def _one_or_several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
+def all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values; ValueError where one is there twice."""
     if len(set(values)) < len(values):
-        raise ValueError("duplicate name")
+        raise ValueError("no value twice")
     return values
 
 
@@ -23,10 +26,19 @@ def _is_file_name(name: str) -> str:
     return name
 
 
+def _is_threads(value: object) -> object:
+    if value != "auto" and not (type(value) is int and 1 <= value <= MOST_THREADS):
+        raise ValueError(f"auto or an integer from 1 to {MOST_THREADS}")
+    return value
+
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Few = Annotated[int, Field(ge=1, le=MOST)]
+Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 CountOrNone = Annotated[int, Field(ge=0, le=LARGEST)]
+Threads = Annotated[int | Literal["auto"], PlainValidator(_is_threads)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
@@ -39,7 +51,7 @@ def several(kind: type) -> type:
         tuple[kind, ...],  # type: ignore[valid-type]
         Strict(False),  # of the list only, so that one name may stand without brackets
         Field(min_length=1),
-        AfterValidator(_all_different),
+        AfterValidator(all_different),
         BeforeValidator(_one_or_several),
     ]
 

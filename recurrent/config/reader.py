@@ -16,22 +16,15 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from recurrent.config.yaml_dialect import ambiguous
+from recurrent.config.yaml_dialect import Loader, ambiguous
 
 T = TypeVar("T")
+LARGEST_FILE = 1 << 17  # PyYAML needs seconds for it
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class ParamsError(ValueError):
     """A params file that cannot be used; the message has one line per problem."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes `1e-3` for text; DVC and everybody else for a number."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
 
 
 def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
@@ -46,18 +39,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         ``file:line: key: what is wrong, the value, what was expected``, a line for each problem.
     """
     name = path.name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; run from the top folder of the project") from None
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-        _require_one_meaning(name, root)
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise ParamsError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    root, data = _parsed(name, _text(path))
     if not isinstance(data, dict):
         raise ParamsError(f"{name}: expected keys and values, found {type(data).__name__}")
     lines: dict[tuple[Any, ...], int] = {}
@@ -68,7 +50,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
             for key, line in lines.items()
             if key[:1] == ("systems",) and len(key) == 2 and not re.fullmatch(r"[A-Za-z0-9_-]+", key[1])
         ]
-        systems, defaults = data.get("systems") or {}, data.get("defaults") or {}
+        systems, defaults = (_section(name, data, lines, key) for key in ("systems", "defaults"))
         if not isinstance(systems.get(system), dict):
             near = difflib.get_close_matches(system, systems, n=1, cutoff=0.0)
             raise ParamsError(f"{name}: no system {system!r}; the nearest known one is {''.join(near) or 'none'}")
@@ -78,7 +60,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         lines = {key[1:]: line for key, line in lines.items() if key[:1] == ("defaults",)} | own
     try:
         # JSON, because there pydantic takes a mapping for a dataclass even when it is strict
-        settings = TypeAdapter(schema).validate_json(json.dumps(data, default=str))
+        settings = TypeAdapter(schema).validate_json(json.dumps(data))
     except ValidationError as error:
         found = [explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
         problems += [f"{name}:{line}: {message}" for line, message in sorted(found)]
@@ -87,10 +69,47 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
     return settings
 
 
+def _text(path: Path) -> str:
+    """Read a text of UTF-8."""
+    if not path.exists():
+        raise ParamsError(f"{path}: no such file; run from the top folder of the project")
+    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
+        raise ParamsError(f"{path}: expected a params file, of at most {LARGEST_FILE} bytes")
+    content = path.read_bytes()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = "UTF-16" if content.startswith(UTF_16) else f"the byte 0x{content[error.start]:02x}"
+        raise ParamsError(f"{path.name}:{line}: found {found}, expected text in UTF-8") from None
+
+
+def _parsed(name: str, text: str) -> tuple[Any, Any]:
+    """Return the nodes of a YAML text, which know their lines, and the values."""
+    try:
+        loader = Loader(text)
+        root: Any = loader.get_single_node()
+        _require_one_meaning(name, root)
+        return root, loader.construct_document(root) if root else None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ParamsError(f"{name}:{line}: found {chr(error.character)!r}, expected plain text") from None
+    except yaml.MarkedYAMLError as error:
+        where = f"{name}:{error.problem_mark.line + 1}" if error.problem_mark else name
+        raise ParamsError(f"{where}: not valid YAML: {error.problem}") from None
+
+
+def _section(name: str, data: dict[str, Any], lines: dict[tuple[Any, ...], int], key: str) -> dict[str, Any]:
+    section = data.get(key) or {}
+    if not isinstance(section, dict):
+        raise ParamsError(f"{name}:{lines[key,]}: {key}: found {section!r:.60}, expected keys and values")
+    return section
+
+
 def _require_one_meaning(name: str, root: Any) -> None:
     """Raise ParamsError where DVC would record another value than a stage reads."""
     found = [
-        f"{name}:{node.start_mark.line + 1}: found {node.value}, which YAML 1.1 and DVC's YAML 1.2 may read "
+        f"{name}:{node.start_mark.line + 1}: found {node.value:.60}, which YAML 1.1 and DVC's YAML 1.2 may read "
         "differently; expected a plain decimal number, true, false, null, or text in quotes"
         for node in ambiguous(root)
     ]

@@ -15,12 +15,15 @@ from recurrent.config.fields import (
     LARGEST,
     Count,
     CountOrNone,
+    Few,
     Fraction,
     Name,
     NotNegative,
     Positive,
     Section,
     Seed,
+    Threads,
+    all_different,
     several,
 )
 
@@ -42,8 +45,15 @@ class Simulate(Section):
     """Read by the stage simulate."""
 
     cycles: Annotated[int, Field(ge=5, le=LARGEST)]
-    sample_rate: Positive
+    sample_rate: Annotated[float, Field(ge=1, le=1e7)]
     seed: Seed
+
+    @field_validator("sample_rate")
+    @classmethod
+    def _ends(cls, sample_rate: float, info: ValidationInfo) -> float:
+        if info.data.get("cycles", 0) * sample_rate > 1e8:
+            raise ValueError("cycles x sample_rate of at most 1e8: that is a billion rows already")
+        return sample_rate
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class Window(Section):
     predict_change: bool
     one_window_per_group: bool
     folds: Count
-    repeats: Count
+    repeats: Few
     seed: Seed
 
     @field_validator("statistic")
@@ -108,7 +118,7 @@ class Model(Section):
 
     cell: Annotated[str, AfterValidator(_is_cell)]
     hidden_size: Count
-    num_layers: Count
+    num_layers: Few
     dropout: Annotated[float, Field(ge=0, lt=1)]
     readout: Literal["all_steps", "last", "mean"]
     input: Literal["values", "multi_hot", "embedding"]
@@ -131,8 +141,8 @@ class Train(Section):
     patience: Count
     max_epochs: Count
     backend: Literal["auto", "reference", "numpy", "c"]
-    threads: Count
-    members: Count
+    threads: Threads
+    members: Few
     refit: bool
     input_noise: NotNegative
     labels: Literal["actual", "share_of_cycle"]
@@ -144,6 +154,7 @@ class Evaluate(Section):
 
     ridge_penalties: Annotated[tuple[NotNegative, ...], Strict(False), Field(min_length=1)]
     moving_average: Count
+    season: Annotated[tuple[Count, ...], Strict(False), AfterValidator(all_different)]
     free_running: CountOrNone
     excel: bool
 

@@ -13,7 +13,8 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
@@ -50,8 +51,7 @@ def run(main: Callable[..., None]) -> None:
     parser.add_argument("--project", type=Path, help="a folder of several systems, to which all paths are relative")
     parser.add_argument("--system", help="the one to run, which {system} in a path stands for; default: DVC's")
     arguments = vars(parser.parse_args())
-    signal.signal(signal.SIGTERM, _stop)  # so that `with` blocks clean up
-    try:
+    with errors_in_one_line("`dvc repro` begins this stage again"):
         _require_own_workspace(Path(str(module.__file__)))
         file, project, system = (arguments.pop(name) for name in ("params", "project", "system"))
         if project:
@@ -60,13 +60,22 @@ def run(main: Callable[..., None]) -> None:
         settings = read(file, System, system=system) if system else read(file, Settings)
         paths = {name: Path(str(path).replace("{system}", system or "{system}")) for name, path in arguments.items()}
         main(pick(settings, schema), **paths)
-    except (ValueError, OSError) as error:
+
+
+@contextmanager
+def errors_in_one_line(after_interrupt: str) -> Iterator[None]:
+    """Turn errors of the user's input into one line and an exit status; `with` blocks clean up after a signal."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    except (ValueError, OSError, MemoryError) as error:
         if "TRACEBACK" in os.environ:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        memory = "not enough memory: " if isinstance(error, MemoryError) else ""
+        print(f"error: {memory}{error}", file=sys.stderr)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted; {str(interrupt) or after_interrupt}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

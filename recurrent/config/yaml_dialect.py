@@ -1,11 +1,13 @@
 """Scalars that PyYAML, which reads YAML 1.1, and DVC, which reads YAML 1.2, may take for different values.
 
 `seq_len: 0100` is 64 to the one and 100 to the other, `1:40` is 100 or text, `no` is false or text. What a stage reads
-must be what DVC records, so only what both read alike may stand without quotes.
+must be what DVC records, so only what both read alike may stand without quotes. Nor may a value come from elsewhere, by
+an alias: nine lines of them make a value of billions of items.
 """
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -13,7 +15,7 @@ import yaml
 _ALIKE = {
     "null": re.compile(r"|~|null|Null|NULL"),
     "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
-    "int": re.compile(r"[-+]?(0|[1-9]\d*)", re.ASCII),
+    "int": re.compile(r"[-+]?(0|[1-9]\d{0,99})", re.ASCII),
     "float": re.compile(
         r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|\.\d+([eE][-+]\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII
     ),
@@ -22,9 +24,49 @@ _ALIKE = {
         r"(?!(?=[-+.\d])[-+]?([\d_]+|0o[0-7_]+|\d[\d_]*(\.[\d_]*)?([eE][-+]?\d+)?|\.[\d_]+([eE][-+]\d+)?)\Z).*",
         re.ASCII | re.DOTALL,
     ),
-    "merge": re.compile(r"<<"),
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+DEEPEST = 20
 _NOTHING = re.compile(r"(?!)")  # a date, among others, which is no value of a params file
+
+
+class Loader(yaml.SafeLoader):
+    """Keys and values of plain YAML: no aliases, no tags, keys that are text, `1e-3` a number.
+
+    YAML 1.1 takes `1e-3` for text; DVC and everybody else for a number.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            raise _refused(event, f"found the alias *{event.anchor}, expected the value itself")
+        if event.tag is not None:
+            raise _refused(event, f"found the tag {event.tag}, expected a value without one")
+        if isinstance(event, yaml.ScalarEvent) and (control := _CONTROL.search(event.value)):
+            raise _refused(event, f"found {control[0]!r} in a value, expected printable text")
+        if self.depth == DEEPEST:
+            raise _refused(event, f"found more than {DEEPEST} levels, one inside the other")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                raise _refused(key, "found a key that is not text, expected a name")
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _refused(there: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=there.start_mark)
 
 
 def ambiguous(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from recurrent.ingest import number_parser
-from recurrent.ingest.csv_header import INTEGER, NUMBER, shown
+from recurrent.ingest.csv_header import EXACT, INTEGER, NUMBER, is_exact, shown
 from recurrent.storage.npy import EXACT_IN_FLOAT, Array
 
 Flags = tuple[bool, ...]
@@ -66,6 +66,8 @@ class BlockParser:
         columns = number_parser.parse(block, self.delimiter, "".join(kind.get(name, " ") for name in self.columns))
         if columns is None:
             return None
+        if not all(map(_exact, columns)):  # an integer too large may be among the floats
+            return None
         by_name = dict(zip((name for name in self.columns if name in kind), columns, strict=True))
         return [by_name[name] for name in self.wanted]
 
@@ -96,7 +98,7 @@ class BlockParser:
         # not to_numpy: it imports pandas, which takes a quarter of a second
         columns: list[Array] = [np.from_dlpack(column.chunk(0)) for column in table.columns]
         for column, f in zip(columns, is_float, strict=True):
-            if not (np.isfinite(column).all() if f else _exact(column)):
+            if not (_exact(column) and (not f or np.isfinite(column).all())):
                 return None
         return columns
 
@@ -135,6 +137,8 @@ class BlockParser:
         for name, value in zip(self.wanted, values, strict=True):
             if not NUMBER.fullmatch(value) or not np.isfinite(float(value)):
                 raise BadLineError(f"column {name!r} holds {shown(value)}, expected a finite number")
+            if not is_exact(value):
+                raise BadLineError(f"column {name!r} holds {shown(value)}, expected {EXACT}")
         return values
 
 

@@ -6,20 +6,31 @@ import csv
 import difflib
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 DELIMITERS = ",;\t|"
 INTEGER = re.compile(r"[+-]?[0-9]+")
 # What float() reads, less underscores, inf, nan and the digits of other scripts.
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Larger ones would be rounded, and a name or a time in nanoseconds become another one, without a word.
+EXACT = "an integer that float64 holds exactly (all up to 2**53 are such), or a decimal number, which is rounded"
+LONGEST = csv.field_size_limit()  # of a header, which is one field under a delimiter that it lacks
+
+
+def is_exact(number: str) -> bool:
+    """Say whether a text that is a NUMBER keeps its value as a float64, if it is an integer."""
+    return len(number) <= 15 or not INTEGER.fullmatch(number) or Decimal(number) == float(number)
 
 
 def read_header(line: bytes, wanted: Sequence[str]) -> tuple[str, list[str]]:
     """Return the first delimiter under which every wanted name is a column, and all names; else raise ValueError."""
+    if len(line) > LONGEST:
+        raise ValueError(f"a header of {len(line)} bytes, {shown(line)}, expected at most {LONGEST}")
     try:
         text = line.decode()
-        parsed = {d: next(csv.reader([text], delimiter=d)) for d in DELIMITERS}
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise ValueError(f"no header: {shown(line)}, expected UTF-8 text: {error}") from error
+    parsed = {d: next(csv.reader([text], delimiter=d)) for d in DELIMITERS}
     headers = {delimiter: [name.strip() for name in names] for delimiter, names in parsed.items()}
     fitting = [delimiter for delimiter, header in headers.items() if set(wanted) <= set(header)]
     # Without a fit, the delimiter that cuts most is the likeliest, for the sake of the message.
@@ -31,11 +42,15 @@ def read_header(line: bytes, wanted: Sequence[str]) -> tuple[str, list[str]]:
         missing = next(name for name in wanted if name not in header)
         near = difflib.get_close_matches(missing, header, n=1)
         hint = f", did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no column {missing!r}, found {header}, expected {list(wanted)}{hint}")
+        raise ValueError(f"no column {missing!r}, found {_listed(header)}, expected {list(wanted)}{hint}")
     for name in wanted:
         if header.count(name) > 1:
             raise ValueError(f"{header.count(name)} columns {name!r}, expected one")
     return delimiter, header
+
+
+def _listed(names: list[str]) -> str:
+    return str(names) if len(names) <= 30 else f"{names[:30]} and {len(names) - 30} more"
 
 
 def shown(text: str | bytes) -> str:

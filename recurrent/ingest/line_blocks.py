@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 
 # A file without line ends must not be read into memory whole.
 LINE_BYTES = 1 << 24
 DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+class Lines(Protocol):
+    """Blocks of whole lines; `skipped` lines lie between the header and what follows it, `md5` comes last."""
+
+    size: int
+    md5: str
+    skipped: int
+
+    @property
+    def position(self) -> int: ...
+
+    def __iter__(self) -> Generator[bytes, None, None]: ...
 
 
 class UnreadableError(ValueError):
@@ -53,16 +67,27 @@ def _damage_named() -> Iterator[None]:
         raise UnreadableError(f"cannot be read to its end, cut or damaged: {error}") from error
 
 
+def require_file(path: Path) -> None:
+    """Raise UnreadableError where `path` cannot be opened, or where reading may never end: of a pipe or a device."""
+    try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise UnreadableError("a pipe, a socket or a device, expected a file")
+        path.open("rb").close()
+    except OSError as error:
+        raise UnreadableError(f"{error.strerror}, expected a file") from error
+
+
 class LineBlocks:
     """Iterates over a plain, .gz, .zst or one-member .zip file; `md5` (of the file as packed) comes last."""
+
+    skipped = 0
 
     def __init__(self, path: Path, block_bytes: int) -> None:
         self._path, self._block_bytes = path, block_bytes
         self.md5 = ""
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise UnreadableError(f"{error.strerror}, expected a file") from error
+        require_file(path)
+        self._file = path.open("rb")
         self.size = path.stat().st_size
 
     @property

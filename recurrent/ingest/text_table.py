@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recurrent.ingest.csv_header import INTEGER, NUMBER, read_header, shown
+from recurrent.ingest.csv_header import EXACT, INTEGER, NUMBER, is_exact, read_header, shown
 from recurrent.ingest.download import digest
-from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
+from recurrent.ingest.line_blocks import LineBlocks, UnreadableError, require_file
 from recurrent.storage.npy import EXACT_IN_FLOAT
 
 BLOCK_BYTES = 1 << 21
@@ -44,6 +44,7 @@ class TextTable:
         values = texts.where(texts.str.fullmatch(NUMBER.pattern), "nan").astype(np.float64)
         valid = np.isfinite(values) | ((texts == "") & holes)
         self.require(valid, name, "a finite number" + (" or nothing" if holes else ""))
+        self.require((texts == "") | texts.map(is_exact), name, EXACT)
         integer = texts.str.fullmatch(INTEGER.pattern).all() and values.abs().max() < EXACT_IN_FLOAT
         return values.astype(np.int64) if integer else values
 
@@ -109,6 +110,7 @@ def _records(path: Path, text: str, delimiter: str, header_line: int) -> Iterato
 
     pandas would also take `"a"b` for `ab`, and a short row for one with holes.
     """
+    text = text.rstrip("\r\n")  # empty lines there may be many
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line, empty = header_line + 1, 0
     try:
@@ -127,8 +129,11 @@ def _records(path: Path, text: str, delimiter: str, header_line: int) -> Iterato
 def _sheet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[Row], str]:
     """Read the first sheet of a workbook, its cells as text."""
     try:
+        require_file(path)
         md5 = digest(path)
         cells = pd.read_excel(path, header=None, dtype=str, na_filter=False, engine="openpyxl")
+    except UnreadableError as error:
+        raise ValueError(f"{path}: {error}") from error
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a workbook of Excel: {error}") from error
     cells = cells.fillna("#ERROR")  # an error such as #DIV/0!, in which pandas sees a hole

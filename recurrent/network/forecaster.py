@@ -6,6 +6,7 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, K targets.
 import math
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from recurrent.network.model_file import ForecasterConfig, ModelFile
 from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.network.task import task_of
+from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
 
@@ -111,10 +113,27 @@ class Forecaster(nn.Module):
             outputs_BAK = self.task.decode(self(*self.inputs(signal_BTD, lengths_B)), self.target_scaler)
         return outputs_BAK if self.ridge is None else outputs_BAK + self.ridge(signal_BTD, None)
 
-    def save(self, path: Path) -> None:
-        """Write weights, sizes, scalers and the ridge to a file."""
+    def carry(self, signal_TD: Array, state: Any) -> tuple[Array, Any]:
+        """Go on with one sequence where `state` left it; None: at its beginning.
+
+        Returns
+        -------
+        outputs (T, K) float64 in the labels' unit, and the state after them
+        """
+        self.eval()
+        with torch.inference_mode():
+            x_1TD = as_tensor(self.signal_scaler.transform(signal_TD[None]))
+            if hasattr(self.cell, "backend"):
+                outputs_1TK, state = self.cell(x_1TD, state, head=self.head)
+            else:
+                states_1TH, state = self.cell(x_1TD, state)
+                outputs_1TK = self.head(states_1TH)
+            return self.task.decode(outputs_1TK, self.target_scaler)[0], state
+
+    def save(self, path: Path, inputs: Inputs | None = None) -> None:
+        """Write weights, sizes, scalers and the ridge to a file, and what the network reads."""
         weights = {name: weight.numpy() for name, weight in self.state_dict().items()}
-        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights, self.ridge).write(path)
+        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights, self.ridge, inputs).write(path)
 
     @classmethod
     def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":
@@ -153,6 +172,13 @@ def build(
             values = (2 * rng.random(weight.shape, dtype=np.float32) - 1) * bound
         weight.data = torch.from_numpy(values)
     return forecaster
+
+
+def weights_of(config: ForecasterConfig) -> int:
+    """Count the weights of a forecaster without making them."""
+    with torch.device("meta"):
+        forecaster = Forecaster(config, Scaler.identity(1), Scaler.identity(1))
+    return sum(weight.numel() for weight in forecaster.parameters())
 
 
 def new_cell(name: str, *, input_size: int, hidden_size: int, num_layers: int, backend: str = "reference") -> nn.Module:

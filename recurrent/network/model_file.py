@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.storage.atomic import replacing
+from recurrent.storage.meta import Inputs
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -43,6 +44,7 @@ class ModelFile:
     target_scaler: Scaler
     weights: Weights  # named as the modules of forecaster.Forecaster
     ridge: Ridge | None = None  # what the outputs are added to
+    inputs: Inputs | None = None  # None of a network that knows no recording
 
     def write(self, path: Path) -> None:
         """Write the file; nothing in it is ever executed."""
@@ -50,6 +52,7 @@ class ModelFile:
             "config": asdict(self.config),
             "signal_scaler": asdict(self.signal_scaler),
             "target_scaler": asdict(self.target_scaler),
+            "inputs": None if self.inputs is None else self.inputs.to_json(),
         }
         linear = {} if self.ridge is None else {f"ridge.{name}": array for name, array in self.ridge.arrays().items()}
         # one entry only: safetensors writes several in an order that changes from run to run
@@ -68,11 +71,12 @@ class ModelFile:
                 Scaler(**{key: tuple(values) for key, values in description[name].items()})
                 for name in ("signal_scaler", "target_scaler")
             )
-            config = ForecasterConfig(**description["config"])
+            config, inputs = ForecasterConfig(**description["config"]), description["inputs"]
+            known = None if inputs is None else Inputs.from_json(inputs, path)
             linear = {name[6:]: weights.pop(name) for name in [*weights] if name.startswith("ridge.")}
             sizes = {"features": config.input_size, "targets": config.output_size}
             ridge = Ridge.of_arrays(linear, **sizes) if linear else None
-            return cls(config, signal_scaler, target_scaler, weights, ridge)
+            return cls(config, signal_scaler, target_scaler, weights, ridge, known)
         except (SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
 

@@ -83,7 +83,6 @@ def series_meta(
     classes: Sequence[str] | None = None,
     vocabulary: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
-    season: int | None = None,
     parts: dict[str, tuple[int, int]] | None = None,
     correlations: Correlations | None = None,
 ) -> SeriesMeta:
@@ -103,7 +102,6 @@ def series_meta(
         classes=_tuple(classes),
         vocabulary=_tuple(vocabulary),
         groups=_tuple(groups),
-        season=season,
         parts=parts,
         correlations=correlations,
     )

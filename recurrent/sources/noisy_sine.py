@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.config.fields import Count, Section, Seed
+from recurrent.config.fields import Few, Rows, Section, Seed
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
@@ -25,8 +25,8 @@ NOISE = 2.0  # width of the uniform noise
 class Options(Section):
     """Keys of the source."""
 
-    rows: Count
-    series: Count
+    rows: Rows
+    series: Few
     seed: Seed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.config.fields import Count, Section
+from recurrent.config.fields import Rows, Section
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
@@ -22,7 +22,7 @@ PERIOD = 100  # rows
 class Options(Section):
     """Keys of the source."""
 
-    rows: Count
+    rows: Rows
 
 
 def files(options: Options) -> tuple[File, ...]:

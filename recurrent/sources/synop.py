@@ -81,7 +81,6 @@ def read(options: Options, raw: Path) -> Recording:
         time_unit="3 h",
         md5=table.md5,
         notes=notes,
-        season=SEASON,
         correlations=correlations(known),
     )
     return Recording(np.stack(list(columns.values()), axis=1), columns["temperature"][:, None], None, meta)

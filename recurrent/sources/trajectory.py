@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrent.config.fields import Count, Positive, Section
+from recurrent.config.fields import Positive, Rows, Section
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
@@ -31,7 +31,7 @@ FREQUENCY = (20, 10, 5, 5)  # radians per unit of time, K or M added
 class Options(Section):
     """Keys of the source."""
 
-    rows: Count
+    rows: Rows
     step: Positive
 
 

@@ -83,7 +83,6 @@ class SeriesMeta(Meta):
     classes : names of the classes, where the target is the number of one
     vocabulary : words, where the signal is the number of one
     groups : names of the groups
-    season : rows of a period
     parts : [begin, end] in rows of train, validation and test, where the data set fixes them
     correlations : of the columns
     """
@@ -99,9 +98,41 @@ class SeriesMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
-    season: Count | None = None
     parts: dict[str, tuple[Row, Row]] | None = None
     correlations: Correlations | None = None
+
+
+@dataclass(frozen=True)
+class Inputs(Meta):
+    """How a recording becomes what a network reads, and what its outputs mean; lies in the model file.
+
+    Parameters
+    ----------
+    signal : columns of the recording
+    statistics, samples_per_step : how its rows become steps
+    seq_len, horizon : steps of a window, and from its end to the label
+    one_window_per_group, relative_to_first, predict_change, target_columns : as of the windows
+    target, units : of the forecasts
+    md5 : of the steps' signal and target that the network was trained with
+    """
+
+    signal: Names
+    statistics: Names
+    samples_per_step: Count
+    seq_len: Count
+    horizon: Row
+    one_window_per_group: bool
+    relative_to_first: bool
+    predict_change: bool
+    target: Names
+    target_columns: tuple[Row | None, ...]
+    units: Units
+    md5: tuple[str, str]
+
+    @property
+    def features(self) -> Names:
+        """Names of the columns of a step."""
+        return tuple(f"{name} of {column}" for name in self.statistics for column in self.signal)
 
 
 def columns_of(signal: Sequence[str], target: Sequence[str]) -> tuple[int | None, ...]:

@@ -3,12 +3,13 @@
 Legend of shapes: B windows of a batch, T steps, n rows, D features.
 """
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
 
 from recurrent.config.schema import Model
-from recurrent.network.forecaster import Forecaster, build
+from recurrent.network.forecaster import Forecaster, build, weights_of
 from recurrent.network.model_file import ForecasterConfig
 from recurrent.network.ridge import fit_ridge
 from recurrent.network.scaler import Scaler
@@ -27,12 +28,28 @@ def task_of_windows(windows: Windows) -> Task:
 def new_forecaster(model: Model, windows: Windows, *, seed: int, backend: str = "reference") -> Forecaster:
     """Return the network that is trained on these windows, before its first step."""
     config, (of_signal, of_target) = forecaster_config(model, windows), fit_scalers(windows)
+    _require_memory(config, windows)
     ridge = None
     if model.residual == "ridge":
         ridge = fit_ridge(windows, model.residual_penalties)
         rest = [batch.valid().labels[:, -1] for batch in Residuals.of(windows, ridge).batches("train", all_steps=False)]
         of_target = Scaler.around_zero(np.concatenate(rest))
     return build(config, (of_signal, of_target), ridge, seed=seed, backend=backend)
+
+
+def _require_memory(config: ForecasterConfig, windows: Windows) -> None:
+    """Raise ValueError where training needs more memory than the machine has."""
+    weights = weights_of(config)
+    steps = windows.parts["train"].batch_size * windows.meta.seq_len
+    # gradient, two moments of Adam and the best epoch's weights beside each weight; of a batch, at least the states
+    need = 4 * (5 * weights + steps * config.hidden_size * config.num_layers)
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):  # not on Windows
+        have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if need > have:
+            raise ValueError(
+                f"model.hidden_size {config.hidden_size} and num_layers {config.num_layers} make {weights:,} weights; "
+                f"training needs {need / 1e9:,.1f} GB at least, this machine has {have / 1e9:,.1f} GB"
+            )
 
 
 def forecaster_config(model: Model, windows: Windows) -> ForecasterConfig:

@@ -31,31 +31,37 @@ AGGREGATES: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[str]) -> Iterator[tuple[Array, Array]]:
-    """Yield blocks of steps: features (n, D) and the targets (n, K) of each step's last sample.
-
-    Samples that do not fill a last step are left out.
+def features(x_nSD: Array, statistics: Sequence[str], *, row: int) -> Array:
+    """Return the features of steps (n, D x statistics), whose first sample is row `row` of the recording.
 
     Raises
     ------
     ValueError
         Where a statistic has no finite value, such as the logarithm of a constant stretch's spread.
     """
+    samples = x_nSD.shape[1]
+    with np.errstate(divide="ignore", invalid="ignore"):  # refused below, with the row
+        columns = {name: AGGREGATES[name](x_nSD) for name in statistics}
+    for name, values in columns.items():
+        if not (finite := np.isfinite(values).all(axis=1)).all():
+            step = int(np.argmin(finite))
+            raise ValueError(
+                f"signal, rows {row + step * samples} to {row + (step + 1) * samples - 1}: {name} is {values[step]}, "
+                "expected a finite number; choose another window.statistic or a larger samples_per_step"
+            )
+    return np.concatenate(list(columns.values()), axis=1)
+
+
+def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[str]) -> Iterator[tuple[Array, Array]]:
+    """Yield blocks of steps: features (n, D) and the targets (n, K) of each step's last sample.
+
+    Samples that do not fill a last step are left out. Raises what `features` does.
+    """
     rows = max(1, BLOCK_ROWS // samples_per_step) * samples_per_step
     first = 0
     for signal, target in series.blocks(rows):
         steps = len(signal) // samples_per_step
         x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
-        with np.errstate(divide="ignore", invalid="ignore"):  # refused below, with the row
-            columns = {name: AGGREGATES[name](x_nSD) for name in statistics}
-        for name, values in columns.items():
-            if not (finite := np.isfinite(values).all(axis=1)).all():
-                row = first + int(np.argmin(finite)) * samples_per_step
-                found = values[int(np.argmin(finite))]
-                raise ValueError(
-                    f"signal, rows {row} to {row + samples_per_step - 1}: {name} is {found}, expected a finite "
-                    "number; choose another window.statistic or a larger samples_per_step"
-                )
         if steps:
-            yield np.concatenate(list(columns.values()), axis=1), target[samples_per_step - 1 :: samples_per_step]
+            yield features(x_nSD, statistics, row=first), target[samples_per_step - 1 :: samples_per_step]
         first += len(signal)

@@ -42,7 +42,7 @@ class Windows:
     @cached_property
     def view(self) -> View:
         """What a network reads of the windows, and what it learns."""
-        return View.of(self.meta)
+        return View.of(self.meta.inputs)
 
     @property
     def splits(self) -> "list[Windows]":

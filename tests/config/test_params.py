@@ -37,7 +37,7 @@ LEAVES = [key for key, (_, value) in nodes().items() if not isinstance(value, ya
 VALUES = {key: reduce(getattr, key.split("."), read(ROOT / "params.yaml", Settings)) for key in LEAVES}
 NUMBERS = [key for key in LEAVES if type(VALUES[key]) in (int, float)]
 WHOLE = [key for key in LEAVES if type(VALUES[key]) is int]
-TEXTS = [key for key in LEAVES if type(VALUES[key]) is str]
+TEXTS = [key for key in LEAVES if type(VALUES[key]) is str and key != "train.threads"]  # that: a number or auto
 YES_OR_NO = [key for key in LEAVES if type(VALUES[key]) is bool]
 
 
@@ -162,12 +162,13 @@ OUT_OF_RANGE = {
     "train.target_delta": ["-0.1"],
     "train.patience": ["0"],
     "train.max_epochs": ["0"],
-    "train.threads": ["0"],
+    "train.threads": ["0", "two", "1.5", "true"],
     "train.members": ["0"],
     "train.input_noise": ["-0.1"],
     "train.labels": ["seconds"],
     "evaluate.ridge_penalties": ["[1.0, -1.0]"],
     "evaluate.moving_average": ["0"],
+    "evaluate.season": ["[0]", "[24, 24]"],
     "evaluate.free_running": ["-1"],
     "plot.dpi": ["1", "100000"],
 }
@@ -187,6 +188,8 @@ def test_a_value_out_of_range_is_refused_with_its_line(tmp_path, key, value):
         ("train.learning_rate_decay", "1", 1.0),
         ("simulate.sample_rate", "2E3", 2000.0),
         ("train.target_delta", "0", 0.0),
+        ("train.threads", "3", 3),
+        ("train.threads", "auto", "auto"),
         ("ingest.failure_threshold", "null", None),
         ("ingest.signal", "acoustic_data", ("acoustic_data",)),
         ("ingest.signal", "[a, b]", ("a", "b")),

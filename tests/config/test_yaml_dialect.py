@@ -8,9 +8,9 @@ from dvc.utils.serialize import parse_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrent.config.reader import ParamsError, _Loader, read
+from recurrent.config.reader import ParamsError, read
 from recurrent.config.schema import Settings
-from recurrent.config.yaml_dialect import ambiguous
+from recurrent.config.yaml_dialect import Loader, ambiguous
 
 ROOT = Path(__file__).parents[2]
 OTHERWISE = [
@@ -34,7 +34,7 @@ USUAL += ["1.2.3", "y", "-x", "data/raw/a.csv", "16aceea2c39cccf26d368112fcb5d07
 
 
 def refused(text):
-    return [node.value for node in ambiguous(yaml.compose(text, Loader=_Loader))]
+    return [node.value for node in ambiguous(yaml.compose(text, Loader=Loader))]
 
 
 @pytest.mark.parametrize("scalar", OTHERWISE)
@@ -47,7 +47,7 @@ def test_what_may_be_read_differently_is_refused(text, scalar):
 def test_what_people_write_is_not(scalar):
     text = f"a: {scalar}\n"
     assert refused(text) == []
-    assert yaml.load(text, Loader=_Loader) == parse_yaml(text, "params.yaml")
+    assert yaml.load(text, Loader=Loader) == parse_yaml(text, "params.yaml")
 
 
 @given(
@@ -60,7 +60,7 @@ def test_what_is_not_refused_is_the_same_to_both(scalar):
     except yaml.YAMLError:
         return
     if not found:
-        ours, dvcs = yaml.load(text, Loader=_Loader), parse_yaml(text, "params.yaml")
+        ours, dvcs = yaml.load(text, Loader=Loader), parse_yaml(text, "params.yaml")
         assert repr(ours) == repr(dvcs)  # not by ==, as True is 1 and a .nan is not itself
 
 

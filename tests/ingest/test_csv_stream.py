@@ -3,8 +3,10 @@
 import csv
 import gzip
 import hashlib
+import os
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,12 +194,12 @@ def test_failures(tmp_path, size):
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
 def test_a_column_is_whole_until_it_is_not(tmp_path, size):
-    path = put(tmp_path, b"a,b,t\n1,4,1\n2,5.5,1\n3,9007199254740993,1\n")
+    path = put(tmp_path, b"a,b,t\n1,4,1\n2,5.5,1\n3,9007199254740994,1\n")
     _, signal, target = read(path, signal=("b", "a"), block_bytes=size)
-    assert signal.tolist() == [[4.0, 1.0], [5.5, 2.0], [9007199254740992.0, 3.0]]
+    assert signal.tolist() == [[4.0, 1.0], [5.5, 2.0], [9007199254740994.0, 3.0]]
     assert signal.dtype == np.float64 and target.dtype == np.int64
-    beyond = put(tmp_path, b"x,t\n1,1\n9007199254740993,1\n", "beyond.csv")
-    assert read(beyond, block_bytes=size)[1].tolist() == [[1.0], [9007199254740992.0]]
+    beyond = put(tmp_path, b"x,t\n1,1\n9007199254740994,1\n", "beyond.csv")
+    assert read(beyond, block_bytes=size)[1].tolist() == [[1.0], [9007199254740994.0]]
     _, signal, target = read(path, signal=("a",), target="a", failure_threshold=None, block_bytes=size)
     assert signal.dtype == np.int64 and signal.tolist() == target.tolist() == [[1], [2], [3]]
 
@@ -253,8 +255,49 @@ NUMBERS = st.one_of(
 @given(texts=st.lists(NUMBERS, min_size=1, max_size=20), size=st.integers(1, 200))
 def test_every_number_is_what_float_reads(tmp_path_factory, texts, size):
     path = put(tmp_path_factory.mktemp("f"), b"x\n" + "\n".join(texts).encode())
-    _, signal, _ = read(path, target="x", failure_threshold=None, block_bytes=size)
-    assert signal[:, 0].tolist() == [float(text) for text in texts]
+    # an integer is not rounded without a word
+    lost = [i for i, t in enumerate(texts) if t.strip().lstrip("+-").isdigit() and int(t) != float(t)]
+    if lost:
+        with pytest.raises(CsvError, match=rf":{lost[0] + 2}: column 'x' holds .* expected an integer that float64"):
+            read(path, target="x", failure_threshold=None, block_bytes=size)
+    else:
+        _, signal, _ = read(path, target="x", failure_threshold=None, block_bytes=size)
+        assert signal[:, 0].tolist() == [float(text) for text in texts]
+
+
+@pytest.mark.parametrize("rows", [b"1\n9007199254740993", b"0.5\n9007199254740993", b"1\n-9007199254740993\n0.5"])
+def test_an_integer_that_float64_would_change_is_refused(tmp_path, rows):
+    with pytest.raises(CsvError, match=r"f.csv:3: column 'x' holds '-?9007199254740993', expected an integer that"):
+        read(put(tmp_path, b"x\n" + rows), target="x", failure_threshold=None)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "f.csv")  # to open it would wait for a writer
+    with pytest.raises(CsvError, match="f.csv: a pipe, a socket or a device, expected a file"):
+        read(tmp_path / "f.csv")
+    with pytest.raises(CsvError, match="zero: a pipe"):
+        read(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_millions_of_empty_lines_take_no_time(tmp_path, end):
+    path = put(tmp_path, end * 4_000_000 + HEADER + b"1,2\n" + end * 4_000_000)
+    assert read(path)[0].rows == 1  # minutes, where each line copies what follows it
+    with pytest.raises(CsvError, match=r"f.csv:4000003: an empty line"):
+        read(put(tmp_path, end * 4_000_000 + HEADER + b"1,2\n" + end * 4_000_000 + b"1,2\n"))
+    with pytest.raises(CsvError, match=r"f.csv:5: b'\\r' inside b'\\r'"):  # the line \r\r\n is not empty
+        read(put(tmp_path, HEADER + b"1,2\n1,2\n1,2\n\r\r\n\n\n"))
+
+
+def test_a_header_of_any_length_is_read_or_refused_with_the_reason(tmp_path):
+    names = b",".join(b"column%d" % i for i in range(9000))
+    assert read(put(tmp_path, names + b",x,t\n" + b"1," * 9001 + b"1\n"))[0].rows == 1
+    with pytest.raises(
+        CsvError, match=r"f.csv:1: a header of 13\d{4} bytes, b'x,t,x{50,}.*'\.\.\., expected at most 131072$"
+    ):
+        read(put(tmp_path, b"x,t," + b"x" * 132_000 + b"\n1,2,3\n"))
+    with pytest.raises(CsvError, match="no column 'x', found .* and 8970 more"):
+        read(put(tmp_path, names + b"\n"))
 
 
 @given(

@@ -22,14 +22,14 @@ run(stages.{stage}.main)
 """
 
 
-def start(stage, words, *, cwd, without=(), killed_in_write=None, **more):
+def start(stage, words, *, cwd, without=(), killed_in_write=None, stdin=None, **more):
     """Start a stage; `without` and `more` change its environment, `killed_in_write` counts its checkpoints."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *without)} | more
     script = (
         ["-m", f"stages.{stage}"] if killed_in_write is None else ["-c", KILLED.format(n=killed_in_write, stage=stage)]
     )
     command, pipe = [sys.executable, *script, *map(str, words)], subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, cwd=cwd, env=environment, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
 
 
 def finish(process):

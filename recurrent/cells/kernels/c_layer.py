@@ -77,7 +77,7 @@ class Layer(torch.autograd.Function):
             wanted = _addresses(sums[first:], d_x, d_start, d_start_memory)
             return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), *wanted))
 
-        threads.share(run, shares)
+        threads.share(run, shares, ("backward", ctx.cell, B, T, D, H, A, d_x is None))
         sizes = [G * H * D, G * H, G * H * H, G * H, A * H, A]
         total = x.new_empty(sum(sizes))
         library.together(shares, D, H, A, *_addresses(sums, total))
