@@ -111,7 +111,7 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert set(result["gain_ci95"]) == {"mae", "mse", "mean_delta"}
     for error, gain in result["gain_ci95"].items():
         assert set(gain) == {"baseline", "low", "high"} and gain["low"] < gain["high"]

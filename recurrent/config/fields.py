@@ -9,7 +9,8 @@ LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not
 MOST_ROWS, MOST, MOST_THREADS = 10**7, 1000, 512
 
 
-def _one_or_several(value: object) -> object:
+def one_or_several(value: object) -> object:
+    """Return a list also of one text without brackets."""
     return [value] if isinstance(value, str) else value
 
 
@@ -52,7 +53,7 @@ def several(kind: type) -> type:
         Strict(False),  # of the list only, so that one name may stand without brackets
         Field(min_length=1),
         AfterValidator(all_different),
-        BeforeValidator(_one_or_several),
+        BeforeValidator(one_or_several),
     ]
 
 

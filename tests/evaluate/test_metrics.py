@@ -216,7 +216,7 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
     result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts, ())])
-    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
