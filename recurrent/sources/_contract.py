@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from recurrent.config.fields import FileName, Section
-from recurrent.config.reader import explain
+from recurrent.config.reader import explain, is_echo
 from recurrent.ingest.download import File
 from recurrent.storage.meta import Correlations, RowCounts, SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.npy import Array
@@ -47,7 +47,8 @@ def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
         return module, TypeAdapter(schema).validate_json(json.dumps({"source": keys})).source
     except ValidationError as error:
         lines = {("source", key): 0 for key in keys}
-        raise ValueError("\n".join(explain(problem, schema, lines)[1] for problem in error.errors())) from error
+        found = [explain(problem, schema, lines)[1] for problem in error.errors() if not is_echo(problem)]
+        raise ValueError("\n".join(found)) from error
 
 
 Url = Annotated[str, Field(pattern="^https?://")]
