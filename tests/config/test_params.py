@@ -46,7 +46,8 @@ def edit(folder, changes):
     text = SHIPPED
     for key in reversed([key for key in nodes() if key in changes]):
         name, value = nodes()[key]
-        text = text[: name.start_mark.index] + changes[key] + text[value.end_mark.index :]
+        end = len(SHIPPED[: value.end_mark.index].rstrip())  # a list in lines of its own ends before the next key
+        text = text[: name.start_mark.index] + changes[key] + text[end:]
     return put(folder, text)
 
 
