@@ -114,7 +114,8 @@ WRONG_TYPES = [
     *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
     *(
-        (["model.residual_penalties", "evaluate.ridge_penalties"], value)
+        ([key], value)
+        for key in ("model.residual_penalties", "evaluate.ridge_penalties")
         for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")
     ),
 ]
