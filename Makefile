@@ -53,11 +53,11 @@ compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=lon
 exps: install ## the experiments, their scores and parameters in 100 columns: make exps, or make exps ARGS=--all-commits
 	@$(BIN)/python -m reports.experiments $(ARGS)
 
-bench: install ## benchmarks against the peers -> docs/benchmarks.md
-	mkdir -p docs/benchmarks
-	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --picture docs/benchmarks/recurrence.png
-	$(BIN)/python -m benchmarks.ingest --json docs/benchmarks/ingest.json --picture docs/benchmarks/ingest.png
-	$(BIN)/python -m benchmarks.pipeline --json docs/benchmarks/pipeline.json --picture docs/benchmarks/pipeline.png
+bench: CORE = docs/benchmarks/$$($(BIN)/python -m benchmarks._results)
+bench: install ## benchmarks against the peers -> docs/benchmarks.md, which keeps those of other kinds of core
+	$(BIN)/python -m benchmarks.recurrence --json $(CORE)/recurrence.json --picture $(CORE)/recurrence.png
+	$(BIN)/python -m benchmarks.ingest --json $(CORE)/ingest.json --picture $(CORE)/ingest.png
+	$(BIN)/python -m benchmarks.pipeline --json $(CORE)/pipeline.json --picture $(CORE)/pipeline.png
 	$(BIN)/python -m reports.benchmarks_page
 
 systems: install ## run all other systems -> systems/metrics/*.json and the table in the README

@@ -103,6 +103,7 @@ def data(revision: Revision) -> dict[str, Any]:
         "source": series["source"]["name"],
         "MD5 of the source": f"{series['source']['md5'][:10]} ...",
         "rows": f"{series['rows']:,}",
+        "left out or unusual": accounted(revision.metrics.get("data", {})),
         "span": f"{sum(windows['first_targets']):,.1f} {unit}" if windows["countdown"] else "unknown",
         "failures": len(series["failures"]),
         "signal": f"{', '.join(series['signal'])} ({series['units']['signal']})",
@@ -111,6 +112,15 @@ def data(revision: Revision) -> dict[str, Any]:
         "windows of train, validation, test": counts,
         "cycles of the test set": revision.metrics["counts"]["test_cycles"],
     }
+
+
+def accounted(counts: dict[str, Any]) -> str:
+    """Return the rows that were left out, added or noted, each with its reason."""
+    told = [(key, why, n) for key in ("dropped", "added", "noted") for why, n in counts.get(key, {}).items()]
+    rest = [
+        ("dropped", key, counts[key]) for key in ("rows_after_the_last_step", "steps_in_no_part") if counts.get(key)
+    ]
+    return "; ".join(f"{key}: {why.replace('_', ' ')} {n:g}" for key, why, n in (*told, *rest)) or "nothing"
 
 
 def datasets(revisions: Sequence[Revision]) -> list[list[Any]]:
