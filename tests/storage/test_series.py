@@ -187,7 +187,7 @@ def test_open_names_the_damaged_file_and_the_cure(tmp_path, name, harm):
     path.write_bytes({"bit": bytes(content), "cut": content[:-4], "empty": b"", "gone": b""}[harm])
     if harm == "gone":
         path.unlink()
-    with pytest.raises(ValueError, match=rf"{name}(: damaged| is missing).*; delete .* dvc repro"):
+    with pytest.raises(ValueError, match=rf"{name}(: damaged.* delete it and| is missing;) run dvc repro"):
         Series.open(tmp_path / "s", Note)
 
 
