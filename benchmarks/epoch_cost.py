@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from recurrent.cells.kernels import threads
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.train.setup import new_forecaster
@@ -27,9 +28,10 @@ EPOCHS = 3  # measured after the first one
 
 def measure(windows: Path, settings: Settings, epochs: int = EPOCHS) -> dict[str, float]:
     """Train for some epochs; return {"seconds": of one epoch, "megabytes": peak of this process}."""
-    torch.set_num_threads(settings.train.threads)
     data = Windows.open(windows)
     network = new_forecaster(settings.model, data, seed=settings.seed, backend=settings.train.backend)
+    threads.use(settings.train.threads)
+    torch.set_num_threads(threads.of_torch(network.backend))
     train_params = replace(settings.train, max_epochs=epochs + 1, target_delta=0.0, patience=epochs + 1)
     times = [time.perf_counter()]
     Trainer(network, data, train_params, seed=settings.seed).run(lambda _: times.append(time.perf_counter()))

@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     params = yaml.safe_load(arguments.params.read_text())
     window, training, seq_len = params["window"], params["train"], params["seq_len"]
-    torch.set_num_threads(training["threads"])
+    torch.set_num_threads(1 if training["threads"] == "auto" else training["threads"])
     torch.manual_seed(params["seed"])
     marks = [time.perf_counter()]
 

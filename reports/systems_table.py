@@ -1,9 +1,10 @@
-"""Fill the README's table of the other systems from systems/metrics/*.json.
+"""Fill the README's table of the other systems, and what each has learnt, from systems/metrics/*.json.
 
 python -m reports.systems_table
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -43,34 +44,71 @@ def verdict(low: float, high: float) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "not sure"
 
 
-def row(name: str, cell: str, metrics: dict[str, Any], what: str, path: str, reach: float) -> str:
-    """Return a row: one figure, that of the baseline which is best in it, the interval of the gain, the verdict."""
-    ours, (place, key) = value(metrics, path), path.partition(" ")[0].split(".")
-    bigger = key == "accuracy"
-    scored = metrics if place == "test" else metrics[place]
-    known = {b: scores[key] for b, scores in scored.get("baselines", {}).items() if key in scores}
-    scale = metrics["baselines"]["persistence"]["mse"] if " / " in path else 1.0
-    pick = (max if bigger else min)(known, key=lambda b: known[b]) if known else ""
-    best = f"{pick} {known[pick] / scale:.3g}" if known else ""
-    met = "" if reach != reach else f"{reach:g} " + ("✓" if (ours >= reach if bigger else ours <= reach) else "✗")
-    gain, words = "", ""
-    if key in scored.get("gain_ci95", {}):  # metrics of before have none
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a system's metrics beside the baseline that is best in it, and the 95 % interval of the gain."""
+
+    ours: float
+    baseline: str
+    theirs: float
+    low: float
+    high: float
+    draws: str  # of one network alone: mean, standard deviation, number
+    greater_is_better: bool
+
+    @classmethod
+    def read(cls, metrics: dict[str, Any], path: str) -> "Figure":
+        """Read the figure at `path`, a score of the test set, of free runs, or the ratio of one to persistence's."""
+        place, key = path.partition(" ")[0].split(".")
+        scored = metrics if place == "test" else metrics[place]
+        scale = metrics["baselines"]["persistence"][key] if " / " in path else 1.0
+        known = {name: scores[key] / scale for name, scores in scored["baselines"].items() if key in scores}
+        best = (max if key == "accuracy" else min)(known, key=lambda name: known[name])
         low, high = (scored["gain_ci95"][key][end] / scale for end in ("low", "high"))
-        gain, words = f"{low:.2g} to {high:.2g}", verdict(low, high)
-    return f"| {name} | {cell} | {what} | {ours:.3g} | {met} | {best} | {gain} | {words} |"
+        alone = scored.get("one_network", {}).get(key)
+        draws = f"{alone['mean'] / scale:.3g} ± {alone['sd'] / scale:.1g} ({alone['n']})" if alone else ""
+        return cls(value(metrics, path), best, known[best], low, high, draws, key == "accuracy")
+
+    @property
+    def verdict(self) -> str:
+        """Return better, not sure or worse."""
+        return verdict(self.low, self.high)
+
+    def learnt(self, what: str) -> str:
+        """Say what was learnt beyond the best baseline, also where that is nothing."""
+        apart = f"{what} {self.ours:.3g} against {self.theirs:.3g}"
+        if self.verdict == "worse":
+            return f"nothing beyond {self.baseline}, which is better ({apart})"
+        if self.verdict == "not sure":
+            return f"nothing beyond {self.baseline} that may not be chance ({apart})"
+        ours, theirs = (1 - score if self.greater_is_better else score for score in (self.ours, self.theirs))
+        return f"{1 - ours / theirs:.1%} of the error that {self.baseline} leaves ({apart})"
+
+
+def row(name: str, cell: str, metrics: dict[str, Any], what: str, path: str, reach: float) -> str:
+    """Return a row: one figure, a network alone, the target, the best baseline in it, the gain's interval, verdict."""
+    found = Figure.read(metrics, path)
+    reached = found.ours >= reach if found.greater_is_better else found.ours <= reach
+    met = "" if reach != reach else f"{reach:g} {'✓' if reached else '✗'}"
+    gain = f"{found.low:.2g} to {found.high:.2g}"
+    best = f"{found.baseline} {found.theirs:.3g}"
+    return (
+        f"| {name} | {cell} | {what} | {found.ours:.3g} | {found.draws} | {met} | {best} | {gain} | {found.verdict} |"
+    )
 
 
 def table() -> str:
-    """Return Markdown: a row per figure."""
+    """Return Markdown: a row per figure, and a line per system on what was learnt."""
     systems = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text())["systems"]
-    lines = [
-        "| system | cell | score on the test set | network | target | best baseline | gain, 95 % interval | verdict |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = ("system", "cell", "score on the test set", "forecast", "one network (n)", "target", "best baseline")
+    rows = [f"| {' | '.join((*heads, 'gain, 95 % interval', 'verdict'))} |", "| --- " * 9 + "|"]
+    learnt = ["Learnt beyond the strongest forecast without a network:", ""]
     for name, figures in REQUIRED.items():
         metrics = json.loads((ROOT / "systems" / "metrics" / f"{name}.json").read_text())
-        lines += [row(name, systems[name]["model"]["cell"], metrics, *figure) for figure in figures]
-    return "\n".join(lines)
+        rows += [row(name, systems[name]["model"]["cell"], metrics, *figure) for figure in figures]
+        said = [Figure.read(metrics, path).learnt(what.split(",")[0]) for what, path, _ in figures]
+        learnt.append(f"- **{name}**: {'; '.join(said)}.")
+    return "\n".join([*rows, "", *learnt])
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ Interrupted, it resumes after the last complete epoch when it is started again, 
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from recurrent.cells.kernels import threads
 from recurrent.config import schema
 from recurrent.config.stage import run
 from recurrent.network.model_file import model_path
-from recurrent.storage.tables import write_json
+from recurrent.storage.digest import write_sealed
 from recurrent.train import checkpoint
 from recurrent.train.history import History, training_summary
+from recurrent.train.labels import LABELS
 from recurrent.train.setup import new_forecaster
-from recurrent.train.trainer import Epoch, Trainer
+from recurrent.train.trainer import Epoch, Refit, Trainer
 from recurrent.window.windows import Windows
 
 # DVC clears outputs before a stage runs, so what must outlive a kill lies elsewhere; DVC_ROOT is
@@ -44,35 +47,55 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
     """
     splits = Windows.open(windows).splits
     runs = list(product(range(len(splits)), range(params.train.members)))
-    summaries, checkpoints = [], []
+    summaries: list[dict[str, Any]] = []
+    checkpoints: list[checkpoint.Checkpoint] = []
     for split, member in runs:
         if len(runs) > 1:
             print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
         log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
         summary, saved = _train(params, splits[split], split, member, model_path(model, split, member), log)
         summaries.append(summary)
-        checkpoints.append(saved)
-    for saved in checkpoints:  # not before: an interrupted run trains no network twice
-        saved.remove()
-    write_json(model.with_name("training.json"), summaries[0] | ({"others": summaries[1:]} if summaries[1:] else {}))
+        checkpoints += saved
+    for done in checkpoints:  # not before: an interrupted run trains no network twice
+        done.remove()
+    summary = summaries[0] | ({"others": summaries[1:]} if summaries[1:] else {})
+    write_sealed(model.with_name("training.json"), summary, [history])
 
 
 def _train(
     params: Params, data: Windows, split: int, member: int, model: Path, history: Path
-) -> tuple[dict[str, Any], checkpoint.Checkpoint]:
-    """Train one network, or resume its training; return how it ended, and its checkpoint."""
-    seed = params.seed + 1009 * split + 100003 * member
+) -> tuple[dict[str, Any], list[checkpoint.Checkpoint]]:
+    """Train one network, twice with train.refit; return how it ended, and its checkpoints."""
+    chosen, saved = _fit(params, data, [split, member], history, Trainer)
+    summary, checkpoints = training_summary(chosen), [saved]
+    print(f"stopped by {chosen.stopped_by} after {chosen.history[-1].epoch} epochs, best: {chosen.best_epoch}")
+    if params.train.refit:
+        both, log = data.with_validation(), model.with_name(f"history-refit-{split}-{member}.csv")
+        print(f"anew for {chosen.best_epoch} epochs, on the windows of train and validation")
+        chosen, saved = _fit(params, both, [split, member, 1], log, partial(Refit, epochs=chosen.best_epoch))
+        summary["refit"] = {"epochs": chosen.best_epoch, "windows": both.parts["train"].windows}
+        checkpoints.append(saved)
+    chosen.forecaster.save(model, data.meta.inputs)
+    return summary, checkpoints
+
+
+def _fit(
+    params: Params, data: Windows, run: list[int], history: Path, kind: Callable[..., Trainer]
+) -> tuple[Trainer, checkpoint.Checkpoint]:
+    """Train a new network, or resume its training; `run` is split and member."""
+    data = LABELS[params.train.labels](data)
+    seed = params.seed + 1009 * run[0] + 100003 * run[1]
     network = new_forecaster(params.model, data, seed=seed, backend=params.train.backend)
     threads.use(params.train.threads)
-    torch.set_num_threads(1 if network.backend == "c" else params.train.threads)  # pools disturb each other
-    if split == member == 0 and network.backend != "c":
+    torch.set_num_threads(threads.of_torch(network.backend))
+    if not any(run) and network.backend != "c":
         print(f"backend {network.backend}: last bits depend on this CPU; with backend c they do not")
-    trainer = Trainer(network, data, params.train, seed=seed)
-    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, [split, member], network.backend))
+    trainer = kind(network, data, params.train, seed=seed)
+    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, run, network.backend))
     if state := saved.load():
         trainer.restore(state)
-        print(f"resuming after epoch {len(trainer.history)} of an interrupted run")
-    train = params.train
+        print(f"resuming after epoch {trainer.history[-1].epoch} of an interrupted run")
+    train = trainer.params
     with History(history, trainer.history, max_epochs=train.max_epochs, target_delta=train.target_delta) as log:
 
         def after_epoch(row: Epoch) -> None:
@@ -82,15 +105,13 @@ def _train(
         try:
             trainer.run(after_epoch)
         except KeyboardInterrupt:
-            kept = saved.load() or {"history": []}
-            raise KeyboardInterrupt(f"resumes after epoch {len(kept['history'])}") from None
-    network.save(model)
-    print(f"stopped by {trainer.stopped_by} after {len(trainer.history)} epochs, best: {trainer.best_epoch}")
-    return training_summary(trainer), saved
+            epochs = [row["epoch"] for row in (saved.load() or {"history": []})["history"]]
+            raise KeyboardInterrupt(f"`dvc repro` resumes after epoch {max(epochs, default=0)}") from None
+    return trainer, saved
 
 
 def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) -> str:
-    parameters = asdict(params) | {"windows": data.meta.to_json(), "run": run}
+    parameters = asdict(params) | {"windows": data.steps.digest, "run": run}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
     parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}

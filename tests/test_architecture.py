@@ -47,17 +47,28 @@ LAYERS = {
     "sources": ("config", "ingest", "numerics", "storage"),
     "window": ("numerics", "storage"),
     "cells": ("compiled_c",),
-    "network": ("cells", "compiled_c", "numerics", "storage"),
+    "network": ("cells", "compiled_c", "numerics", "storage", "window"),
     "train": ("config", "network", "numerics", "storage", "window"),
     "evaluate": ("network", "numerics", "storage", "window"),
+    "predict": ("ingest", "network", "numerics", "storage", "window"),
 }
 MAY_IMPORT = {
-    "torch": ("recurrent/cells/*", "recurrent/network/*", "recurrent/train/*", "stages/train.py"),
+    "torch": (
+        "recurrent/cells/*",
+        "recurrent/network/*",
+        "recurrent/train/*",
+        "recurrent/predict/carried.py",
+        "stages/train.py",
+    ),
     "safetensors": ("recurrent/network/model_file.py",),
     "matplotlib": ("recurrent/plot/*",),
-    "argparse": ("recurrent/config/stage.py",),
+    "argparse": ("recurrent/config/stage.py", "stages/export.py", "stages/predict.py"),
+    "onnx": ("recurrent/network/onnx_file.py",),
     "openpyxl": (),  # pandas calls it
-    "pandas": ("recurrent/ingest/text_table.py", "recurrent/sources/*", "recurrent/storage/tables.py"),
+    "pandas": (
+        *("recurrent/ingest/text_table.py", "recurrent/ingest/join.py"),
+        *("recurrent/sources/*", "recurrent/storage/tables.py"),
+    ),
     "sklearn": ("recurrent/evaluate/trees.py", "recurrent/evaluate/words.py"),
     "threadpoolctl": ("recurrent/evaluate/trees.py",),
     "scipy": ("recurrent/evaluate/words.py",),

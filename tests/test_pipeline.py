@@ -30,18 +30,19 @@ SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
 OTHER = flat("""
 seed: 1
 seq_len: 21
-simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
+simulate: {cycles: 9, sample_rate: 300.0, gain_spread: 0.3, wander: 0.2, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
          signal_unit: volts, target_unit: years, failure_threshold: null,
          last_cycle: drop}
 window: {samples_per_step: 40, statistic: [std], stride: 3, batch_size: 9, split: contiguous,
          train_fraction: 0.5, validation_fraction: 0.1, horizon: 1, relative_to_first: true, predict_change: true,
          one_window_per_group: true, folds: 2, repeats: 2, seed: 1}
-model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, input: embedding, embedding_size: 2}
+model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, input: embedding, embedding_size: 2,
+        residual: ridge, residual_penalties: [1000000000.0]}
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
         gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
-        members: 2}
-evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, free_running: 5, excel: true}
+        members: 2, refit: true, input_noise: 0.1, labels: share_of_cycle}
+evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, season: [7], free_running: 5, excel: true}
 plot: {dpi: 45}
 """)
 # data with groups or words has these; for a recording, every other value is refused
@@ -65,9 +66,12 @@ SOUND = {  # the next sound is forecast from the sound before: the target is rea
 BESIDE = {  # what must be so for the other value to be seen
     "ingest.target": {"ingest.failure_threshold": None},  # sound goes up and down
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
+    "model.residual": {"model.readout": "last"},
+    "model.residual_penalties": {"model.residual": "ridge", "model.readout": "last"},
     "window.relative_to_first": SOUND,
     "window.predict_change": SOUND,
     "evaluate.moving_average": SOUND,
+    "evaluate.season": SOUND,
     "evaluate.free_running": SOUND,
 }
 
@@ -107,7 +111,7 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert set(result["gain_ci95"]) == {"mae", "mse", "mean_delta"}
     for error, gain in result["gain_ci95"].items():
         assert set(gain) == {"baseline", "low", "high"} and gain["low"] < gain["high"]
@@ -200,7 +204,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
     doomed = processes.start("train", arguments("train"), cwd=home, without=("DVC_ROOT",), killed_in_write=3)
     assert finish(doomed)[0] == -signal.SIGKILL
     states = home / ".cache" / "checkpoints"
-    assert {path.suffix for path in states.iterdir()} == {".pt", ".tmp"}
+    assert {path.suffix for path in states.iterdir()} == {".pt", ".tmp", ".lock"}
     clear(home, "train")
     code, out, err = finish(start(home, "train"))
     assert (code, err) == (0, said("train"))

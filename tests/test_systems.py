@@ -31,10 +31,12 @@ defaults:
   window: {samples_per_step: 1, statistic: none, stride: 1, batch_size: 4, split: contiguous, train_fraction: 0.6,
            validation_fraction: 0.2, folds: 5, repeats: 1, seed: 0, horizon: 1, one_window_per_group: false,
            relative_to_first: false, predict_change: false}
-  model: {hidden_size: 4, num_layers: 1, input: values, embedding_size: 4, dropout: 0.0, readout: all_steps}
+  model: {hidden_size: 4, num_layers: 1, input: values, embedding_size: 4, dropout: 0.0, readout: all_steps,
+          residual: none, residual_penalties: [1.0]}
   train: {best_by: loss, loss: mse, learning_rate: 0.01, learning_rate_decay: 1.0, weight_decay: 0.0,
-          gradient_clip: 1.0, target_delta: 0.0, patience: 5, max_epochs: 2, backend: auto, threads: 1, members: 1}
-  evaluate: {ridge_penalties: [1.0], moving_average: 3, excel: false}
+          gradient_clip: 1.0, target_delta: 0.0, patience: 5, max_epochs: 2, backend: auto, threads: 1, members: 1,
+          refit: false, input_noise: 0.0, labels: actual}
+  evaluate: {ridge_penalties: [1.0], moving_average: 3, season: [], excel: false}
   plot:
     dpi: 50
 systems:

@@ -4,38 +4,56 @@ Legend of shapes: N windows, T steps, D features, K targets, C classes.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.evaluate.ridge import fit_ridge
-from recurrent.evaluate.trees import LEAST_WINDOWS, boosted_trees
+from recurrent.evaluate.seasons import SeasonalWindows, lagged_steps
+from recurrent.evaluate.trees import fit_trees, trees_apply
 from recurrent.evaluate.truth import measured
 from recurrent.evaluate.words import tfidf
+from recurrent.network.ridge import fit_ridge
 from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]
 
 
 def forecasts(
-    windows: Windows, part: str, names: Collection[str], *, ridge_penalties: Sequence[float], moving_average: int
+    windows: Windows,
+    part: str,
+    names: Collection[str],
+    *,
+    ridge_penalties: Sequence[float],
+    moving_average: int,
+    seasons: tuple[int, ...],
 ) -> dict[str, Floats]:
-    """Forecast the end of each window with those baselines in `names` that apply: name -> (N, K), or (N, C)."""
+    """Forecast the end of each window with those baselines in `names` that apply: name -> (N, K), or (N, C).
+
+    Raises
+    ------
+    ValueError
+        Where there are seasons, but nothing that the network reads has them.
+    """
     meta, horizon = windows.meta, windows.parts[part].horizon
-    enough_for_trees = windows.parts["train"].windows >= LEAST_WINDOWS
-    candidates: list[tuple[str, object, Callable[[], Floats]]] = [
-        ("class_prior", True, lambda: class_prior(windows, part)),
-        ("tfidf", meta.vocabulary, lambda: tfidf(windows, part)),
-        ("median", True, lambda: median(windows, part)),
-        ("clock", meta.failures, lambda: clock(windows, part)),
-        ("persistence", meta.measures_target, lambda: persistence(windows, part)),
-        ("drift", meta.measures_target and horizon, lambda: drift(windows, part)),
-        ("seasonal_naive", meta.measures_target and meta.season, lambda: seasonal_naive(windows, part)),
-        ("moving_average", meta.measures_target, lambda: moving(windows, part, moving_average)),
-        ("ridge", windows.equal_length, lambda: fit_ridge(windows, ridge_penalties).forecast(windows, part)),
-        ("boosted_trees", windows.equal_length and enough_for_trees, lambda: boosted_trees(windows, part)),
+    if seasons and not (meta.measures_target and windows.equal_length):
+        raise ValueError(
+            f"evaluate.season is {list(seasons)}, expected []: it needs windows of equal length with targets that are "
+            "also input columns, with samples_per_step 1"
+        )
+    candidates: list[tuple[str, str, object, Callable[[], Floats]]] = [
+        ("class_prior", "", True, lambda: class_prior(windows, part)),
+        ("tfidf", "", meta.vocabulary, lambda: tfidf(windows, part)),
+        ("median", "", True, lambda: median(windows, part)),
+        ("clock", "", meta.failures, lambda: clock(windows, part)),
+        ("persistence", "", meta.measures_target, lambda: persistence(windows, part)),
+        ("drift", "", meta.measures_target and horizon, lambda: drift(windows, part)),
+        *(("seasonal_naive", f"_{n}", True, partial(seasonal_naive, windows, part, n)) for n in seasons),
+        ("moving_average", "", meta.measures_target, lambda: moving(windows, part, moving_average)),
+        ("ridge", "", windows.equal_length, lambda: ridge(windows, part, ridge_penalties, seasons)),
+        ("boosted_trees", "", trees_apply(windows), lambda: fit_trees(windows).forecast(windows, part)),
     ]
-    return {name: forecast() for name, applies, forecast in candidates if name in names and applies}
+    return {kind + season: forecast() for kind, season, applies, forecast in candidates if kind in names and applies}
 
 
 def median(windows: Windows, part: str) -> Floats:
@@ -54,12 +72,14 @@ def drift(windows: Windows, part: str) -> Floats:
 
     Changes are shares of the value where windows are relative to their first value, as prices are.
     """
-    run = drifting(windows, persistence(windows, part), windows.parts[part].horizon)
-    return run[:, -1]
+    forecast, step = persistence(windows, part), drift_step(windows)
+    for _ in range(windows.parts[part].horizon):
+        forecast = step(forecast)
+    return forecast
 
 
-def drifting(windows: Windows, last: Floats, steps: int) -> Floats:
-    """Return what `drift` forecasts of each of the steps after the last measured values (N, K): (N, steps, K)."""
+def drift_step(windows: Windows) -> Callable[[Floats], Floats]:
+    """Return what `drift` does to measured values (N, K) in one step."""
     spans = windows.parts["train"].group_spans
     pairs = np.concatenate([np.arange(begin, end - 1) for begin, end in spans.tolist()])  # none across groups
     before, after = measured(windows, pairs), measured(windows, pairs + 1)
@@ -68,17 +88,18 @@ def drifting(windows: Windows, last: Floats, steps: int) -> Floats:
         changes = after / before - 1 if relative else after - before
     known = [column[np.isfinite(column)] for column in changes.T]
     typical = np.array([np.median(column) if column.size else 0.0 for column in known])
-    forecasts = [last]
-    for _ in range(steps):
-        forecasts.append(forecasts[-1] * (1 + typical) if relative else forecasts[-1] + typical)
-    return np.stack(forecasts[1:], axis=1)
+    return lambda values: values * (1 + typical) if relative else values + typical
 
 
-def seasonal_naive(windows: Windows, part: str) -> Floats:
-    """What was measured at the same phase of the last whole season before the label."""
-    horizon, length = windows.parts[part].horizon, windows.meta.season or 1
-    back = max(1, -(-horizon // length)) * length
-    return measured(windows, np.maximum(windows.last_steps(part) + horizon - back, 0))
+def seasonal_naive(windows: Windows, part: str, season: int) -> Floats:
+    """What was measured at the same phase of the last whole season before the label; before the first, persistence."""
+    return measured(windows, lagged_steps(windows, part, np.arange(windows.parts[part].windows), season)[0])
+
+
+def ridge(windows: Windows, part: str, penalties: Sequence[float], seasons: tuple[int, ...]) -> Floats:
+    """Linear regression on the window's steps and those of the last seasons."""
+    read = SeasonalWindows.of(windows, seasons) if seasons else windows
+    return fit_ridge(read, penalties).forecast(read, part)
 
 
 def moving(windows: Windows, part: str, steps: int) -> Floats:

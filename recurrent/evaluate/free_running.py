@@ -3,27 +3,31 @@
 Point by point, a network is told the truth after every step; here it is not, so its errors add up. Two ways: many
 short runs, each from another place of the test part, and one run from its beginning (J. Aungiers, LSTM neural network
 for time series prediction, 2018, shows the three side by side).
-Legend of shapes: S runs, H steps ahead, T steps of a window, K targets, which are the columns that the network reads.
+Legend of shapes: S runs, H steps ahead, P past steps, K targets, which are the columns that the network reads.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recurrent.evaluate.baselines import drifting
-from recurrent.evaluate.metrics import interval, resampled_means
-from recurrent.evaluate.ridge import fit_ridge
-from recurrent.evaluate.truth import measured
+from recurrent.evaluate.baselines import drift_step
+from recurrent.evaluate.metrics import interval, over_draws, resampled_means
+from recurrent.evaluate.seasons import SeasonalWindows, beginnings, seen
+from recurrent.evaluate.trees import fit_trees, trees_apply
 from recurrent.network.predictor import Predictor
+from recurrent.network.ridge import fit_ridge
 from recurrent.numerics import mean
 from recurrent.window.windows import Windows
 
 Floats = npt.NDArray[np.float64]
+Steps = npt.NDArray[np.int64]
 LONGEST = 500  # steps of the long run at most
+Move = Callable[[Floats, Steps], Floats]  # past (S, P, K), number of the next step (S,) -> forecast of it (S, K)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +39,17 @@ class Runs:
     actual: Floats  # (S, H, K)
     baselines: dict[str, Floats]  # (S, H, K) each
     block: int  # neighbouring runs that share steps
+    alone: tuple[Floats, ...] = ()  # (S, H, K) by each network on its own output
 
     def by_step(self, forecast: Floats) -> Floats:
         """Root mean square error of each step ahead, (H,)."""
         apart = forecast - self.actual
         error: Floats = np.sqrt(mean(mean(apart * apart, axis=2), axis=0))
         return error
+
+    def rmse(self, forecast: Floats) -> float:
+        """Root mean square error over all steps."""
+        return math.sqrt(mean((forecast - self.actual) ** 2))
 
     def scores(self) -> dict[str, Any]:
         """For metrics/<system>.json; the gain's 95 % interval is in root mean square error, over the best baseline."""
@@ -53,14 +62,14 @@ class Runs:
         best = min(self.baselines, key=lambda name: rmse[name])
         both = resampled_means(np.stack([squares[best], squares["network"]], axis=1), min(self.block, runs))
         low, high = interval(np.sqrt(both[:, 0]) - np.sqrt(both[:, 1]))
+        draws = [{"rmse": self.rmse(forecast)} for forecast in self.alone]
         return {
             "steps": self.actual.shape[1],
             "runs": runs,
             "rmse": rmse["network"],
-            "persistence_rmse": rmse["persistence"],
             "baselines": {name: {"rmse": rmse[name]} for name in self.baselines},
             "gain_ci95": {"rmse": {"baseline": best, "low": low, "high": high}},
-        }
+        } | ({"one_network": over_draws(draws)} if len(draws) > 1 else {})
 
 
 def possible(windows: Windows) -> bool:
@@ -71,7 +80,13 @@ def possible(windows: Windows) -> bool:
 
 
 def short_runs(
-    windows: Windows, predictors: Sequence[Predictor], steps: int, *, ridge_penalties: Sequence[float]
+    windows: Windows,
+    predictors: Sequence[Predictor],
+    steps: int,
+    *,
+    ridge_penalties: Sequence[float],
+    moving_average: int,
+    seasons: tuple[int, ...],
 ) -> Runs:
     """Run from many places of the test part, none of which shares a forecast with another; baselines likewise.
 
@@ -86,24 +101,36 @@ def short_runs(
         for begin, end in part.group_spans.tolist()
         for first in range(begin, end - part.seq_len - steps + 1, steps)
     ]
-    runs = _run(windows, predictors, starts, steps)
-    last = measured(windows, runs.start - 1)
-    baselines = {
-        "persistence": np.repeat(last[:, None], steps, axis=1),
-        "drift": drifting(windows, last, steps),
-        "ridge": _run(windows, [fit_ridge(windows, ridge_penalties)], starts, steps).predicted,
+    _require_runs(windows, starts, steps)
+    middle, drifted = np.median(windows.labels("train"), axis=0), drift_step(windows)
+    seasonal = SeasonalWindows.of(windows, seasons) if seasons else windows
+    moves: dict[str, Move] = {
+        "median": lambda past, _: np.tile(middle, (len(past), 1)),
+        "persistence": lambda past, _: past[:, -1],
+        "drift": lambda past, _: drifted(past[:, -1]),
+        **{f"seasonal_naive_{n}": partial(_by_season, season=n) for n in seasons},
+        "moving_average": lambda past, _: mean(past[:, -min(moving_average, part.seq_len) :], axis=1),
+        "ridge": _by_networks(windows, [fit_ridge(seasonal, ridge_penalties)], seasons),
     }
-    return replace(runs, baselines=baselines)
+    if trees_apply(windows):
+        moves["boosted_trees"] = _by_networks(windows, [fit_trees(windows)])
+    run = partial(_run, windows, starts=starts, steps=steps, reach=max([part.seq_len, *seasons]))
+    runs = run(_by_networks(windows, predictors))
+    several = predictors if len(predictors) > 1 else []
+    alone = tuple(run(_by_networks(windows, [predictor])).predicted for predictor in several)
+    return replace(runs, baselines={name: run(move).predicted for name, move in moves.items()}, alone=alone)
 
 
 def single_run(windows: Windows, predictors: Sequence[Predictor]) -> Runs:
     """Run once, from the beginning of the test part to its end or for LONGEST steps."""
     part = windows.parts["test"]
     begin, end = part.group_spans[0].tolist()
-    return _run(windows, predictors, [begin + part.seq_len], min(LONGEST, end - begin - part.seq_len))
+    starts, steps = [begin + part.seq_len], min(LONGEST, end - begin - part.seq_len)
+    _require_runs(windows, starts, steps)
+    return _run(windows, _by_networks(windows, predictors), starts=starts, steps=steps, reach=part.seq_len)
 
 
-def _run(windows: Windows, predictors: Sequence[Predictor], starts: Sequence[int], steps: int) -> Runs:
+def _require_runs(windows: Windows, starts: Sequence[int], steps: int) -> None:
     if not possible(windows):
         raise ValueError(
             "evaluate.free_running needs a network that forecasts all columns it reads one step ahead: "
@@ -112,16 +139,46 @@ def _run(windows: Windows, predictors: Sequence[Predictor], starts: Sequence[int
         )
     if not starts:
         raise ValueError(f"evaluate.free_running is {steps}: the test part is too short for a run of so many steps")
+
+
+def _season_ago(past: Floats, season: int) -> Floats:
+    """Return the values of a season before the next step, or the last where there are none, (S, K)."""
+    earlier: Floats = past[:, -season]
+    return np.where(np.isnan(earlier), past[:, -1], earlier)
+
+
+def _by_season(past: Floats, _: Steps, season: int) -> Floats:
+    return _season_ago(past, season)
+
+
+def _by_networks(windows: Windows, predictors: Sequence[Predictor], seasons: Sequence[int] = ()) -> Move:
+    """Return what the mean of some networks forecasts; those that read seasons get their steps before the window's."""
+    length, view = windows.meta.seq_len, windows.view
+
+    def move(past: Floats, following: Steps) -> Floats:
+        window = past[:, -length:]
+        signal, scale, shift = view.transform(window, following - length, all_steps=False)
+        if seasons:
+            earlier = np.stack([_season_ago(past, season) for season in seasons], axis=1)
+            signal = np.concatenate([seen(earlier, window[:, 0], relative=view.relative_to_first), signal], axis=1)
+        outputs = mean([predictor(signal, None) for predictor in predictors], axis=0)[:, -1:]
+        found: Floats = (outputs * scale + shift)[:, 0]
+        return found
+
+    return move
+
+
+def _run(windows: Windows, move: Move, *, starts: Sequence[int], steps: int, reach: int) -> Runs:
+    """Run over the last `reach` steps before each start, NaN where the series or group had not begun."""
     start, seq_len = np.array(starts), windows.meta.seq_len
-    order = np.argsort(windows.meta.measured_columns)  # column of the signal -> target that measures it
-    seen = np.asarray(windows.steps.signal[start[:, None] + np.arange(-seq_len, 0)], dtype=np.float64)
+    before = start[:, None] + np.arange(-reach, 0)
+    begun = before >= beginnings(windows, start - 1)[:, None]
+    past = np.where(begun[..., None], windows.steps.signal[np.maximum(before, 0)], np.nan)
     actual = np.asarray(windows.steps.target[start[:, None] + np.arange(steps)], dtype=np.float64)
     predicted = np.empty_like(actual)
     for step in range(steps):
-        signal, scale, shift = windows.view.transform(seen, start - seq_len + step, all_steps=False)
-        outputs = mean([predictor(signal, None) for predictor in predictors], axis=0)[:, -1:]
-        predicted[:, step] = (outputs * scale + shift)[:, 0]
-        seen = np.concatenate([seen[:, 1:], predicted[:, step : step + 1, order]], axis=1)
+        predicted[:, step] = move(past, start + step)
+        past = np.concatenate([past[:, 1:], predicted[:, step : step + 1]], axis=1)
     return Runs(start, predicted, actual, {}, -(-(seq_len + steps) // steps))
 
 

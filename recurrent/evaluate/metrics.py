@@ -1,6 +1,8 @@
 """Errors of a forecast: (actual, predicted) -> float. Any shape, the same for both, in the label's unit."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,7 @@ from recurrent.network.task import MeanDelta
 from recurrent.numerics import mean, total
 
 Floats = npt.NDArray[np.float64]
+GREATER_IS_BETTER = frozenset({"accuracy", "r2", "direction"})  # of all other scores, the least is the best
 LEAST_PROBABILITY = 1e-15  # of which a logarithm is taken
 
 
@@ -87,3 +90,18 @@ def score(actual: Floats, predicted: Floats) -> dict[str, float]:
 def score_classes(actual: Floats, probabilities: Floats) -> dict[str, float]:
     """Errors of a forecast of classes: actual (N,), probabilities (N, C)."""
     return {"accuracy": accuracy(actual, probabilities), "log_loss": log_loss(actual, probabilities)}
+
+
+def over_draws(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """Return for each score of several draws its mean, standard deviation (n - 1 below), worst value and their number.
+
+    A draw is a network from other initial weights, or a fold.
+    """
+    found = {}
+    for name in scores[0]:
+        values = np.array([of_draw[name] for of_draw in scores])
+        middle = float(mean(values))
+        deviation = math.sqrt(total((values - middle) ** 2) / (len(values) - 1))
+        worst = min(values) if name in GREATER_IS_BETTER else max(values)
+        found[name] = {"mean": middle, "sd": deviation, "worst": float(worst), "n": len(values)}
+    return found

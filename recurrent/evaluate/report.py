@@ -1,46 +1,50 @@
 """Results of all splits -> metrics/<system>.json, and a summary in words.
 
-Where there are several splits, every score is the mean over them, with its spread beside it.
+Where there are several splits, every score is the mean over them. The forecast that is scored under `test`, and that
+the gain speaks of, is the one of predictions.csv: the mean of the networks' outputs. `one_network` says what to expect
+of a single one, and how much of it is luck.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from recurrent.evaluate import baselines, metrics
+from recurrent.evaluate import metrics
+from recurrent.evaluate.counts import counts, data
 from recurrent.evaluate.scoring import SplitResult
 from recurrent.evaluate.truth import Scores, Truth
-from recurrent.numerics import mean, total
+from recurrent.numerics import mean
 from recurrent.window.meta import PARTS
 
 
 def report(results: Sequence[SplitResult]) -> dict[str, Any]:
     """Return the content of metrics/<system>.json."""
-    first, error = results[0], results[0].truth.error
+    error = results[0].truth.error
     scores: dict[str, Scores] = {part: _mean([result.scores[part] for result in results]) for part in PARTS}
     of_baselines = {
         name: _mean([result.truth.score(result.baseline_forecasts[name]) for result in results])
-        for name in first.baseline_forecasts
+        for name in results[0].baseline_forecasts
     }
     best = min(of_baselines, key=lambda name: of_baselines[name][error])
-    counts = {f"{name}_windows": first.windows.parts[name].windows for name in PARTS}
-    if first.windows.meta.countdown:
-        cycle, _ = baselines.cycles(first.windows, first.windows.last_steps("test"))
-        counts["test_cycles"] = len(np.unique(cycle))
     least = of_baselines[best][error]
     content: dict[str, Any] = {
         **scores,
         "baselines": of_baselines,
         "skill": 1 - scores["test"][error] / least if least > 0 else 0.0,
         "gain_ci95": _gains(results),
-        "counts": counts,
+        "counts": counts([result.windows for result in results]),
+        "data": data([result.windows for result in results]),
     }
-    if len(results) > 1:
-        content["counts"]["splits"] = len(results)
-        content["spread"] = _spread([result.scores["test"] for result in results])
+    draws = _draws(results)
+    if len(draws) > 1:
+        content["one_network"] = metrics.over_draws(draws)
     return content
+
+
+def _draws(results: Sequence[SplitResult]) -> Sequence[Scores]:
+    """Return the scores of each network alone; of several splits those of each split, the mean over its networks."""
+    return results[0].networks if len(results) == 1 else [_mean(result.networks) for result in results]
 
 
 def _gains(results: Sequence[SplitResult]) -> dict[str, dict[str, Any]]:
@@ -70,11 +74,6 @@ def _mean(scores: Sequence[Scores]) -> Scores:
     return scores[0] if len(scores) == 1 else {key: float(mean([s[key] for s in scores])) for key in scores[0]}
 
 
-def _spread(scores: Sequence[Scores]) -> Scores:
-    deviations = {key: np.array([s[key] for s in scores]) - _mean(scores)[key] for key in scores[0]}
-    return {key: math.sqrt(total(values * values) / (len(scores) - 1)) for key, values in deviations.items()}
-
-
 def summary_text(content: Mapping[str, Any], truth: Truth | type[Truth]) -> str:
     """Say in words what the metrics mean, the network's defeat included; `truth` tells which of them decide."""
     test, others, error = content["test"], content["baselines"], truth.error
@@ -89,9 +88,9 @@ def summary_text(content: Mapping[str, Any], truth: Truth | type[Truth]) -> str:
     if others[truth.constant][error] <= test[error] * 1.05 or test.get("r2", 1.0) <= 0:
         lines.append("A constant is as good here: the network is no better than it.")
     elif interval["high"] < 0:
-        lines.append(f"No skill: the baseline '{best}' is better {gain}.")
+        lines.append(f"Nothing learnt beyond '{best}', which is better {gain}.")
     elif interval["low"] <= 0:
-        lines.append(f"Not significantly better than '{best}': the difference may be chance {gain}.")
+        lines.append(f"Nothing learnt beyond '{best}' that may not be chance {gain}.")
     else:
         lines.append(f"The network's error is {content['skill']:.0%} below that of the best baseline, '{best}'.")
     return "\n".join(lines)

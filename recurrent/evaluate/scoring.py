@@ -1,7 +1,7 @@
 """Trained forecasters against labels they have never seen and against the baselines, on the same windows.
 
-Several networks may forecast one split (their mean counts), and there may be several splits (cross-validation,
-several series).
+Several networks may forecast one split: the mean of their outputs is the forecast, and each of them is scored alone,
+too. There may be several splits (cross-validation, several series).
 Legend of shapes: N windows, B windows of a batch, T steps, D features, A outputs, K targets, C classes.
 """
 
@@ -32,33 +32,41 @@ class SplitResult:
     scores: dict[str, Scores]
     predicted: Floats  # (N, K), or (N, C) of classes
     baseline_forecasts: dict[str, Floats]
+    networks: tuple[Scores, ...]  # of each network alone, on the test part
 
 
-def evaluate_split(windows: Windows, predictors: Sequence[Predictor], **params: Any) -> SplitResult:
-    """Forecast with networks and baselines, and score; `params` are those of baselines.forecasts."""
+def evaluate_split(windows: Windows, predictors: Sequence[Predictor], *, refit: bool, **params: Any) -> SplitResult:
+    """Forecast with networks and baselines, and score.
+
+    With `refit`, the networks learnt train and validation, so baselines are fitted on both, too; `params` are those of
+    baselines.forecasts.
+    """
+    learnt = windows.with_validation() if refit else windows
     scores: dict[str, Scores] = {}
     for part in PARTS:
-        predicted, all_steps = forecast(windows, part, predictors)
+        predicted, alone, all_steps = forecast(windows, part, predictors)
         truth = truth_of(windows, part)
         scores[part] = truth.score(predicted) | all_steps
-    return SplitResult(
-        windows, truth, scores, predicted, baselines.forecasts(windows, "test", truth.baselines, **params)
-    )
+    networks = tuple(truth.score(by_network) for by_network in alone)
+    of_baselines = baselines.forecasts(learnt, "test", truth.baselines, **params)
+    return SplitResult(windows, truth, scores, predicted, of_baselines, networks)
 
 
-def forecast(windows: Windows, part: str, predictors: Sequence[Predictor]) -> tuple[Floats, Scores]:
+def forecast(windows: Windows, part: str, predictors: Sequence[Predictor]) -> tuple[Floats, list[Floats], Scores]:
     """Run the networks over a part.
 
     Returns
     -------
     predicted : (N, K) at the end of each window, in the target's unit, or (N, C) probabilities
+    alone : the same by each network
     scores : mean_delta_all_steps over all steps of all windows, where the network has an output for each
     """
-    last, error = [], MeanDelta()
+    last, error = list[list[Floats]](), MeanDelta()
     for padded in windows.batches(part):
         outputs = [predictor(padded.signal, padded.lengths) for predictor in predictors]
         outputs_BAK, batch = mean(outputs, axis=0)[: padded.n_valid], padded.valid()
         if outputs_BAK.shape == batch.labels.shape and batch.lengths is None:
             error.add(batch.actual, batch.inverse_transform(outputs_BAK))
-        last.append(batch.forecast(outputs_BAK))
-    return np.concatenate(last), {"mean_delta_all_steps": error.value} if error.size else {}
+        last.append([batch.forecast(found) for found in (outputs_BAK, *(own[: padded.n_valid] for own in outputs))])
+    predicted, *alone = (np.concatenate(blocks) for blocks in zip(*last, strict=True))
+    return predicted, alone, {"mean_delta_all_steps": error.value} if error.size else {}

@@ -6,6 +6,8 @@ Legend of shapes: N windows, B windows of a batch, T steps, D features, F featur
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,32 @@ LOSSES = ("squared_error", "absolute_error")  # validation selects one
 BITS = 30  # of the largest label: 2^22 such labels have an exact sum
 
 
-def boosted_trees(windows: Windows, part: str) -> Floats:
+def trees_apply(windows: Windows) -> bool:
+    """Return whether there are windows enough, of equal length."""
+    return windows.equal_length and windows.parts["train"].windows >= LEAST_WINDOWS
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """For each target a fitted model and how many of its trees count; called as a network is."""
+
+    models: tuple[tuple[Any, int], ...]
+
+    def __call__(self, signal_BTD: Any, lengths: Any) -> Floats:
+        """Return outputs for the end of each window, (B, 1, K)."""
+        from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+        features = window_features(signal_BTD)
+        with threadpool_limits(1):
+            outputs = [next(islice(model.staged_predict(features), n - 1, None)) for model, n in self.models]
+        return np.stack(outputs, axis=1)[:, None]
+
+    def forecast(self, windows: Windows, part: str) -> Floats:
+        """Return forecasts of the end of each window of a part in the target's own unit, (N, K)."""
+        return np.concatenate([b.inverse_transform(self(b.signal, None))[:, 0] for b in _batches(windows, part)])
+
+
+def fit_trees(windows: Windows) -> Trees:
     """Fit on train, for each target by its own; validation selects the loss and the number of trees.
 
     Histogram-based gradient boosting (G. Ke et al., LightGBM, NeurIPS 2017) of scikit-learn. Trees read and learn what
@@ -33,26 +60,14 @@ def boosted_trees(windows: Windows, part: str) -> Floats:
     The same bits on every machine (docs/numerics.md): features are means in a fixed order; scikit-learn puts them into
     bins, which is a matter of sorting, and adds up gradients in C code that is built for every x86-64 CPU alike, in one
     order with one thread. The mean of the labels, which numpy adds up, is exact: they are rounded to BITS.
-
-    Returns
-    -------
-    (N, K) in the target's own unit
     """
     features, labels = {}, {}
     for name in ("train", "validation"):
         rows = [(window_features(batch.signal), batch.labels[:, -1]) for batch in _batches(windows, name)]
         features[name] = np.concatenate([made for made, _ in rows])
         labels[name] = np.concatenate([wanted for _, wanted in rows]).astype(np.float64)
-    asked = np.concatenate([window_features(batch.signal) for batch in _batches(windows, part)])
-    outputs = [
-        _fit_and_forecast(features, {name: values[:, target] for name, values in labels.items()}, asked)
-        for target in range(labels["train"].shape[1])
-    ]
-    outputs_NK, first, forecasts = np.stack(outputs, axis=1), 0, []
-    for batch in _batches(windows, part):
-        forecasts.append(batch.inverse_transform(outputs_NK[first : first + batch.n_valid, None])[:, 0])
-        first += batch.n_valid
-    return np.concatenate(forecasts)
+    targets = range(labels["train"].shape[1])
+    return Trees(tuple(_fit(features, {name: of[:, target] for name, of in labels.items()}) for target in targets))
 
 
 def window_features(signal_BTD: Any) -> Floats:
@@ -75,19 +90,18 @@ def _batches(windows: Windows, part: str) -> Iterator[Any]:
     return (padded.valid() for padded in windows.batches(part, all_steps=False))
 
 
-def _fit_and_forecast(features: dict[str, Floats], labels: dict[str, Floats], asked: Floats) -> Floats:
-    """Return the forecasts (N,) for the features `asked` (N, F) of the best of several fits on train."""
+def _fit(features: dict[str, Floats], labels: dict[str, Floats]) -> tuple[Any, int]:
+    """Return the best of several fits on train, and of how many trees."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # seconds of imports
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits
 
-    best, least = np.empty(0), math.inf
+    best, least = (None, 0), math.inf
     with threadpool_limits(1):
         for loss in LOSSES:
             model = HistGradientBoostingRegressor(
                 loss=loss, learning_rate=LEARNING_RATE, max_iter=ITERATIONS, early_stopping=False, random_state=0
             ).fit(features["train"], rounded(labels["train"]))
-            outputs = zip(model.staged_predict(features["validation"]), model.staged_predict(asked), strict=True)
-            for on_validation, on_asked in outputs:
+            for trees, on_validation in enumerate(model.staged_predict(features["validation"]), start=1):
                 if (error := mean_absolute_error(labels["validation"], on_validation)) < least:
-                    best, least = on_asked, error
+                    best, least = (model, trees), error
     return best

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from recurrent.ingest.csv_block import BOM, BlockParser, Flags, refuse_control_bytes
 from recurrent.ingest.csv_header import read_header
-from recurrent.ingest.line_blocks import LineBlocks, UnreadableError
+from recurrent.ingest.line_blocks import LineBlocks, Lines, UnreadableError
 from recurrent.storage.npy import Array
 
 # The fastest of 2**17 to 2**22: it stays in the second-level cache, and the allocator gives the same memory again.
@@ -34,10 +34,12 @@ class CsvFile:
 
     Parameters
     ----------
-    signal, target : names in the header; other columns are ignored, and an index column may have no name
+    signal, target : names in the header, None: no target; other columns are ignored, and an index column may have
+        no name
     failure_threshold : None, or the target is a time to failure (s), which never rises except by a failure, that
         is after a value of at most this many seconds
     progress : show bytes, rows/s and the time left, if stderr is a terminal
+    lines : where they come from, if not from the file as it is
 
     Once `blocks` is exhausted, `rows`, `columns` (the whole header), `failures` (the row, from 0, that
     follows each failure) and `md5` (of the file as it lies on disk) are known.
@@ -48,14 +50,16 @@ class CsvFile:
         path: Path,
         *,
         signal: tuple[str, ...],
-        target: str,
+        target: str | None,
         failure_threshold: float | None,
         progress: bool = False,
         block_bytes: int = BLOCK_BYTES,
+        lines: Lines | None = None,
     ) -> None:
-        self.path, self.signal, self.target, self.failure_threshold = path, signal, target, failure_threshold
-        self._progress, self._block_bytes = progress, block_bytes
-        self._wanted = list(dict.fromkeys((*signal, target)))
+        self.path, self.signal, self.failure_threshold = path, signal, failure_threshold
+        self._target: tuple[str, ...] = () if target is None else (target,)
+        self._progress, self._block_bytes, self._lines = progress, block_bytes, lines
+        self._wanted = list(dict.fromkeys((*signal, *self._target)))
         self._reset()
 
     def _reset(self) -> None:
@@ -71,14 +75,19 @@ class CsvFile:
         """Return the names in the header; none before it is read."""
         return self._parser.columns
 
+    @property
+    def line(self) -> int:
+        """Return the number of the first line that is not read, from 1."""
+        return self._line
+
     def _error(self, line: int | None, text: str) -> CsvError:
         return CsvError(f"{self.path}: {text}" if line is None else f"{self.path}:{line}: {text}")
 
     def blocks(self) -> Iterator[tuple[Array, Array]]:
-        """Yield signal (n, D) and target (n, 1): int64 while all values are integers, else float64."""
+        """Yield signal (n, D) and target (n, 1), or (n, 0): int64 while all values are integers, else float64."""
         self._reset()
         try:
-            lines = LineBlocks(self.path, self._block_bytes)
+            lines = self._lines or LineBlocks(self.path, self._block_bytes)
             quiet = None if self._progress else True  # None: quiet unless stderr is a terminal
             with (
                 tqdm(total=lines.size, unit="B", unit_scale=True, desc=self.path.name, disable=quiet) as bar,
@@ -96,12 +105,14 @@ class CsvFile:
             found = "a header without rows" if self.columns else "an empty file"
             raise self._error(None, f"{found}, expected a header and at least one row")
 
-    def _settled(self, lines: LineBlocks) -> Generator[list[Array], None, None]:
+    def _settled(self, lines: Lines) -> Generator[list[Array], None, None]:
         empty_line = None  # empty lines may end a file, so one is held against it only when more follows
         # closed here: a generator that ends its thread must not be left to the collector, which works in any thread
         with closing(iter(lines)) as blocks:
             for block in blocks:
-                block = block if self.columns else self._take_header(block)
+                if not self.columns:
+                    block = self._take_header(block)
+                    self._line = max(self._line, 1 + lines.skipped)
                 end = _end_of_content(block)
                 if end:
                     if empty_line is not None:
@@ -111,7 +122,7 @@ class CsvFile:
                         self._is_float = self._parser.parse(first_row, (False,) * len(self._wanted)).is_float
                     result = self._parser.parse(block[:end], self._is_float)
                     self._is_float = result.is_float
-                    self._check_times(result.columns[self._wanted.index(self.target)])
+                    self._check_times(result.columns)
                     self.rows += len(result.columns[0])
                     self._line += len(result.columns[0])
                     if result.problem:  # only now, so that of two problems the one further up is named
@@ -139,10 +150,12 @@ class CsvFile:
             self._line += 1
         return rows
 
-    def _check_times(self, times: Array) -> None:
+    def _check_times(self, columns: list[Array]) -> None:
         """Raise CsvError where the target is no time to failure; note the failures."""
-        if self.failure_threshold is None or not len(times):
+        if self.failure_threshold is None or not len(columns[0]):
             return
+        target = self._target[0]
+        times = columns[self._wanted.index(target)]
         bound, last, self._last_time = self.failure_threshold, self._last_time, times[-1].item()
         rises = np.flatnonzero(times[1:] > times[:-1]) + 1
         wrong = [*rises[times[rises - 1] > bound][:1], *np.flatnonzero(times < 0)[:1]]
@@ -151,7 +164,7 @@ class CsvFile:
             wrong += [0] if last > bound else []
         if wrong:
             i = min(wrong)
-            found = f"column {self.target!r} holds {_plain(times[i])}"
+            found = f"column {target!r} holds {_plain(times[i])}"
             if times[i] >= 0:
                 found += f" after {_plain(times[i - 1] if i else last)}"
             expected = f"a time of at least 0 that rises only after at most {bound}"
@@ -161,8 +174,9 @@ class CsvFile:
     def _split(self, columns: list[Array]) -> tuple[Array, Array]:
         by_name = dict(zip(self._wanted, columns, strict=True))
         signal = [by_name[name] for name in self.signal]
+        target = [by_name[name][:, None] for name in self._target] or [np.empty((len(signal[0]), 0))]
         # a column alone needs no copy
-        return signal[0][:, None] if len(signal) == 1 else np.stack(signal, axis=1), by_name[self.target][:, None]
+        return signal[0][:, None] if len(signal) == 1 else np.stack(signal, axis=1), target[0]
 
 
 def _plain(value: float) -> str:

@@ -10,13 +10,26 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 
 # A file without line ends must not be read into memory whole.
 LINE_BYTES = 1 << 24
 DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+class Lines(Protocol):
+    """Blocks of whole lines; `skipped` lines lie between the header and what follows it, `md5` comes last."""
+
+    size: int
+    md5: str
+    skipped: int
+
+    @property
+    def position(self) -> int: ...
+
+    def __iter__(self) -> Generator[bytes, None, None]: ...
 
 
 class UnreadableError(ValueError):
@@ -67,6 +80,8 @@ def require_file(path: Path) -> None:
 
 class LineBlocks:
     """Iterates over a plain, .gz, .zst or one-member .zip file; `md5` (of the file as packed) comes last."""
+
+    skipped = 0
 
     def __init__(self, path: Path, block_bytes: int) -> None:
         self._path, self._block_bytes = path, block_bytes

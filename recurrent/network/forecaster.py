@@ -6,39 +6,47 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, K targets.
 import math
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recurrent.cells.kernels import dispatch
 from recurrent.network.model_file import ForecasterConfig, ModelFile
+from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.network.task import task_of
+from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
 
 class Forecaster(nn.Module):
     """Signal (B, T, D) -> outputs (B, A, K), both scaled; A is T, or 1 where a sequence has one output.
 
-    Where the target is a class, K counts the classes and an output has a logit for each.
+    Where the target is a class, K counts the classes and an output has a logit for each. With a `ridge`, the outputs
+    are what it leaves, and `predict` adds both.
     """
 
     def __init__(
-        self, config: ForecasterConfig, signal_scaler: Scaler, target_scaler: Scaler, *, backend: str = "reference"
+        self,
+        config: ForecasterConfig,
+        signal_scaler: Scaler,
+        target_scaler: Scaler,
+        ridge: Ridge | None = None,
+        *,
+        backend: str = "reference",
     ) -> None:
         super().__init__()
+        self.ridge = ridge
         self.config, self.task = config, task_of(config.classes)
         self.signal_scaler, self.target_scaler = signal_scaler, target_scaler
-        input_size = config.input_size
-        if config.input == "embedding":
+        if config.vocabulary:
             self.embedding = nn.Embedding(config.vocabulary, config.embedding_size)
-            input_size = config.embedding_size
-        elif config.input == "multi_hot":
-            input_size = config.vocabulary
         self.cell = new_cell(
             config.cell,
-            input_size=input_size,
+            input_size=config.embedding_size if config.vocabulary else config.input_size,
             hidden_size=config.hidden_size,
             num_layers=config.num_layers,
             backend=backend,
@@ -75,17 +83,22 @@ class Forecaster(nn.Module):
         return result
 
     def _embed(self, x_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
-        """What the cell reads: values as they are, words as vectors."""
+        """What the cell reads: values as they are, words as vectors, or one vector for all that occur."""
         if self.config.input == "embedding":
             embedded: Tensor = self.dropout(self.embedding(x_BTD[..., 0].long()))
             return embedded
         if self.config.input == "multi_hot":
-            # which words occur: the one-hot vectors of all steps in one, so the sequence is one step long
+            # the sum of the vectors of the words that occur, so the sequence is one step long: a linear layer on the
+            # 0s and 1s of the whole vocabulary, without the products by 0
             words_BT = x_BTD[..., 0].long()
             if lengths_B is not None:  # padding occurs in no text
                 words_BT = torch.where(torch.arange(words_BT.shape[1]) < lengths_B[:, None], words_BT, words_BT[:, :1])
-            hot_BV = torch.zeros(len(x_BTD), self.config.vocabulary)
-            return hot_BV.scatter_(1, words_BT, 1.0)[:, None]
+            words_BT = words_BT.sort(dim=1).values
+            first_BT = torch.ones(words_BT.shape)
+            first_BT[:, 1:] = words_BT[:, 1:] != words_BT[:, :-1]
+            weight_VE = self.embedding.weight
+            kept_BT = self.dropout(first_BT)  # of words, so that no opinion rests on a single one
+            return functional.embedding_bag(words_BT, weight_VE, mode="sum", per_sample_weights=kept_BT)[:, None]
         return x_BTD
 
     def inputs(self, signal_BTD: Array, lengths_B: Array | None) -> tuple[Tensor, Tensor | None]:
@@ -97,19 +110,37 @@ class Forecaster(nn.Module):
         """Signal in its own units -> outputs (B, A, K) float64 in the labels' unit, or probabilities of classes."""
         self.eval()
         with torch.inference_mode():
-            return self.task.decode(self(*self.inputs(signal_BTD, lengths_B)), self.target_scaler)
+            outputs_BAK = self.task.decode(self(*self.inputs(signal_BTD, lengths_B)), self.target_scaler)
+        return outputs_BAK if self.ridge is None else outputs_BAK + self.ridge(signal_BTD, None)
 
-    def save(self, path: Path) -> None:
-        """Write weights, sizes and scalers to a file."""
+    def carry(self, signal_TD: Array, state: Any) -> tuple[Array, Any]:
+        """Go on with one sequence where `state` left it; None: at its beginning.
+
+        Returns
+        -------
+        outputs (T, K) float64 in the labels' unit, and the state after them
+        """
+        self.eval()
+        with torch.inference_mode():
+            x_1TD = as_tensor(self.signal_scaler.transform(signal_TD[None]))
+            if hasattr(self.cell, "backend"):
+                outputs_1TK, state = self.cell(x_1TD, state, head=self.head)
+            else:
+                states_1TH, state = self.cell(x_1TD, state)
+                outputs_1TK = self.head(states_1TH)
+            return self.task.decode(outputs_1TK, self.target_scaler)[0], state
+
+    def save(self, path: Path, inputs: Inputs | None = None) -> None:
+        """Write weights, sizes, scalers and the ridge to a file, and what the network reads."""
         weights = {name: weight.numpy() for name, weight in self.state_dict().items()}
-        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights).write(path)
+        ModelFile(self.config, self.signal_scaler, self.target_scaler, weights, self.ridge, inputs).write(path)
 
     @classmethod
     def load(cls, path: Path, *, backend: str = "reference") -> "Forecaster":
         """Read what `save` wrote; ValueError where the file is not such a one."""
         saved = ModelFile.read(path)
         try:
-            forecaster = cls(saved.config, saved.signal_scaler, saved.target_scaler, backend=backend)
+            forecaster = cls(saved.config, saved.signal_scaler, saved.target_scaler, saved.ridge, backend=backend)
             forecaster.load_state_dict({name: as_tensor(weight) for name, weight in saved.weights.items()})
         except (ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
@@ -117,17 +148,25 @@ class Forecaster(nn.Module):
 
 
 def build(
-    config: ForecasterConfig, scalers: tuple[Scaler, Scaler], *, seed: int, backend: str = "reference"
+    config: ForecasterConfig,
+    scalers: tuple[Scaler, Scaler],
+    ridge: Ridge | None = None,
+    *,
+    seed: int,
+    backend: str = "reference",
 ) -> Forecaster:
     """Make an untrained forecaster; the same seed gives the same weights.
 
-    They start as nn.RNN's do, evenly from -1 / sqrt(hidden_size) up to 1 / sqrt(hidden_size), an embedding as
-    nn.Embedding's; drawn by numpy, as torch's last bits depend on the CPU.
+    They start as nn.RNN's do, evenly from -1 / sqrt(hidden_size) up to 1 / sqrt(hidden_size), the embedding of
+    single words as nn.Embedding's; drawn by numpy, as torch's last bits depend on the CPU. With a ridge the head starts
+    at zero, so that the untrained forecaster is the ridge.
     """
-    forecaster = Forecaster(config, *scalers, backend=backend)
+    forecaster = Forecaster(config, *scalers, ridge, backend=backend)
     rng, bound = np.random.default_rng(seed), np.float32(1 / math.sqrt(config.hidden_size))
     for name, weight in forecaster.named_parameters():
-        if name == "embedding.weight":
+        if ridge is not None and name.startswith("head."):
+            values = np.zeros(weight.shape, np.float32)
+        elif name == "embedding.weight" and config.input == "embedding":
             values = rng.standard_normal(weight.shape, dtype=np.float32)
         else:
             values = (2 * rng.random(weight.shape, dtype=np.float32) - 1) * bound

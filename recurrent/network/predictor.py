@@ -5,6 +5,7 @@ Legend of shapes: B windows of a batch, T steps, D features, A outputs, K target
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from recurrent.storage.npy import Array
 Predictor = Callable[[Array, Array | None], Array]  # signal (B, T, D), lengths (B,) or None -> outputs (B, A, K)
 
 
-def read_predictor(path: Path, *, backend: str, threads: int) -> Predictor:
+def read_predictor(path: Path, *, backend: str, threads: int | Literal["auto"]) -> Predictor:
     """Return a saved forecaster as a function, all in their own units; ValueError where the file is none."""
     saved = ModelFile.read(path)
     share.use(threads)
@@ -28,8 +29,9 @@ def read_predictor(path: Path, *, backend: str, threads: int) -> Predictor:
 
     from recurrent.network.forecaster import Forecaster
 
-    torch.set_num_threads(threads)
-    return Forecaster.load(path, backend=backend).predict
+    forecaster = Forecaster.load(path, backend=backend)
+    torch.set_num_threads(share.of_torch(forecaster.backend))
+    return forecaster.predict
 
 
 def _is_plain(saved: ModelFile) -> bool:

@@ -31,6 +31,12 @@ class Scaler:
         spread = np.sqrt(squares / count)
         return cls(tuple(middle.tolist()), tuple(np.where(spread > 0, spread, 1.0).tolist()))
 
+    @classmethod
+    def around_zero(cls, values: Array) -> "Scaler":
+        """Fit the scale alone to (n, D), as the root mean square: 0 stays 0."""
+        spread = np.sqrt(mean(np.square(values, dtype=np.float64), axis=0))
+        return cls((0.0,) * len(spread), tuple(np.where(spread > 0, spread, 1.0).tolist()))
+
     def transform(self, values: Array) -> Array:
         """(..., D) in their own units -> (..., D) float32 for a network."""
         return ((values - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)

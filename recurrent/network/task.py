@@ -65,6 +65,7 @@ class Regression:
 
     losses: ClassVar = ("mae", "mse", "huber")
     readouts: ClassVar = ("all_steps", "last", "mean")
+    residuals: ClassVar = ("none", "ridge")
     Error: ClassVar = MeanDelta
 
     def output_size(self, targets: int) -> int:
@@ -86,6 +87,7 @@ class Classification:
 
     losses: ClassVar = ("cross_entropy",)
     readouts: ClassVar = ("last", "mean")
+    residuals: ClassVar = ("none",)
     Error: ClassVar = ErrorRate
 
     classes: int

@@ -53,12 +53,40 @@ class Units(Meta):
 
 @dataclass(frozen=True)
 class SourceMeta(Meta):
-    """Where a series comes from: `md5` of the raw file, all its columns, notes on what was corrected."""
+    """Where a series comes from: `md5` of the raw file, all its columns."""
 
     name: str
     md5: str
     columns: Names | None = None
-    notes: Names | None = None
+
+
+@dataclass(frozen=True)
+class RowCounts(Meta):
+    """Where the rows of the raw files went: what was read, less `dropped`, plus `added`, is what the series has.
+
+    Parameters
+    ----------
+    unit : what is counted: rows of the series, or its groups, such as reviews
+    read : how many there were
+    dropped, added : why, and how many
+    noted : what else is unusual, and how many; nothing was left out for it
+    """
+
+    unit: str
+    read: Row
+    dropped: dict[str, Row]
+    added: dict[str, Row]
+    noted: dict[str, float]
+
+    @property
+    def kept(self) -> int:
+        """Number that the series has."""
+        return self.read - sum(self.dropped.values()) + sum(self.added.values())
+
+    def lines(self) -> list[str]:
+        """Return a line for each reason."""
+        told: dict[str, Mapping[str, float]] = {"dropped": self.dropped, "added": self.added, "noted": self.noted}
+        return [f"{kind}: {why.replace('_', ' ')} {n:g}" for kind, found in told.items() for why, n in found.items()]
 
 
 @dataclass(frozen=True)
@@ -83,9 +111,9 @@ class SeriesMeta(Meta):
     classes : names of the classes, where the target is the number of one
     vocabulary : words, where the signal is the number of one
     groups : names of the groups
-    season : rows of a period
     parts : [begin, end] in rows of train, validation and test, where the data set fixes them
     correlations : of the columns
+    counts : where the rows of the raw files went; None of what is generated
     """
 
     signal: Names
@@ -99,9 +127,42 @@ class SeriesMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
-    season: Count | None = None
     parts: dict[str, tuple[Row, Row]] | None = None
     correlations: Correlations | None = None
+    counts: RowCounts | None = None
+
+
+@dataclass(frozen=True)
+class Inputs(Meta):
+    """How a recording becomes what a network reads, and what its outputs mean; lies in the model file.
+
+    Parameters
+    ----------
+    signal : columns of the recording
+    statistics, samples_per_step : how its rows become steps
+    seq_len, horizon : steps of a window, and from its end to the label
+    one_window_per_group, relative_to_first, predict_change, target_columns : as of the windows
+    target, units : of the forecasts
+    md5 : of the steps' signal and target that the network was trained with
+    """
+
+    signal: Names
+    statistics: Names
+    samples_per_step: Count
+    seq_len: Count
+    horizon: Row
+    one_window_per_group: bool
+    relative_to_first: bool
+    predict_change: bool
+    target: Names
+    target_columns: tuple[Row | None, ...]
+    units: Units
+    md5: tuple[str, str]
+
+    @property
+    def features(self) -> Names:
+        """Names of the columns of a step."""
+        return tuple(f"{name} of {column}" for name in self.statistics for column in self.signal)
 
 
 def columns_of(signal: Sequence[str], target: Sequence[str]) -> tuple[int | None, ...]:

@@ -58,7 +58,7 @@ def training_summary(trainer: Trainer) -> dict[str, Any]:
     return {
         "backend": trainer.forecaster.backend,
         "stopped_by": trainer.stopped_by,
-        "epochs": len(trainer.history),
+        "epochs": trainer.history[-1].epoch,
         "target_delta": trainer.params.target_delta,
-        "best": asdict(trainer.history[trainer.best_epoch - 1]),
+        "best": asdict(trainer.best_row),
     }

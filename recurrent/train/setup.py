@@ -11,9 +11,11 @@ import numpy as np
 from recurrent.config.schema import Model
 from recurrent.network.forecaster import Forecaster, build, weights_of
 from recurrent.network.model_file import ForecasterConfig
+from recurrent.network.ridge import fit_ridge
 from recurrent.network.scaler import Scaler
 from recurrent.network.task import Task, task_of
 from recurrent.storage.npy import Array
+from recurrent.train.labels import Residuals
 from recurrent.window.steps import BLOCK_ROWS
 from recurrent.window.windows import Windows
 
@@ -25,9 +27,14 @@ def task_of_windows(windows: Windows) -> Task:
 
 def new_forecaster(model: Model, windows: Windows, *, seed: int, backend: str = "reference") -> Forecaster:
     """Return the network that is trained on these windows, before its first step."""
-    config = forecaster_config(model, windows)
+    config, (of_signal, of_target) = forecaster_config(model, windows), fit_scalers(windows)
     _require_memory(config, windows)
-    return build(config, fit_scalers(windows), seed=seed, backend=backend)
+    ridge = None
+    if model.residual == "ridge":
+        ridge = fit_ridge(windows, model.residual_penalties)
+        rest = [batch.valid().labels[:, -1] for batch in Residuals.of(windows, ridge).batches("train", all_steps=False)]
+        of_target = Scaler.around_zero(np.concatenate(rest))
+    return build(config, (of_signal, of_target), ridge, seed=seed, backend=backend)
 
 
 def _require_memory(config: ForecasterConfig, windows: Windows) -> None:
@@ -51,7 +58,7 @@ def forecaster_config(model: Model, windows: Windows) -> ForecasterConfig:
     Raises
     ------
     ValueError
-        Where model.input or model.readout do not fit the windows.
+        Where model.input, model.readout or model.residual do not fit the windows.
     """
     task, words = task_of_windows(windows), len(windows.meta.vocabulary or ())
     if (model.input == "values") == bool(words):
@@ -61,6 +68,15 @@ def forecaster_config(model: Model, windows: Windows) -> ForecasterConfig:
         raise ValueError(
             f"model.readout is {model.readout}, expected {' or '.join(task.readouts)}: a sequence has one class"
         )
+    if model.residual not in task.residuals:
+        raise ValueError(f"model.residual is {model.residual}, expected none: no line forecasts a class")
+    if model.residual == "ridge" and model.readout == "all_steps":
+        raise ValueError(
+            "model.residual is ridge, which forecasts a window's end and no step before it: expected model.readout "
+            "last or mean, found all_steps"
+        )
+    if model.residual == "ridge" and not windows.equal_length:
+        raise ValueError("model.residual is ridge, which needs windows of one length: expected none")
     return ForecasterConfig(
         cell=model.cell,
         input_size=windows.steps.signal.shape[1],
@@ -69,7 +85,7 @@ def forecaster_config(model: Model, windows: Windows) -> ForecasterConfig:
         output_size=task.output_size(windows.steps.target.shape[1]),
         input=model.input,
         vocabulary=words,
-        embedding_size=model.embedding_size if model.input == "embedding" else 0,
+        embedding_size=model.embedding_size if words else 0,
         dropout=model.dropout,
         readout=model.readout,
         classes=len(windows.meta.classes or ()),

@@ -5,7 +5,7 @@ Legend of shapes: B windows of a batch, A outputs of a window, K targets or clas
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from recurrent.network.forecaster import Forecaster
 from recurrent.network.task import Task
 from recurrent.numerics import mean, power
 from recurrent.train.adam import Adam
+from recurrent.train.labels import Residuals
 from recurrent.train.loss import LOSSES
 from recurrent.window.batch import Batch
 from recurrent.window.windows import Windows
@@ -42,10 +43,13 @@ class Trainer:
     """Trains a forecaster in place; between two epochs its whole state can be saved and restored."""
 
     def __init__(self, forecaster: Forecaster, windows: Windows, params: Train, *, seed: int) -> None:
-        self.forecaster, self.windows, self.params, self.seed = forecaster, windows, params, seed
+        self.forecaster, self.params, self.seed = forecaster, params, seed
+        self.windows = windows if forecaster.ridge is None else Residuals.of(windows, forecaster.ridge)
         if params.loss not in forecaster.task.losses:
             expected = f"{' or '.join(forecaster.task.losses)}, which fits the target"
             raise ValueError(f"train.loss is {params.loss}, expected {expected}")
+        if params.input_noise and forecaster.config.input != "values":
+            raise ValueError(f"train.input_noise is {params.input_noise}, expected 0: the signal is words")
         self.optimizer = Adam(forecaster.parameters(), weight_decay=params.weight_decay)
         self.all_steps = forecaster.config.readout == "all_steps"
         self.history: list[Epoch] = []
@@ -57,14 +61,22 @@ class Trainer:
         """Why training is over: target, patience or max_epochs; None while it is not."""
         if not self.history:
             return None
-        if self.history[self.best_epoch - 1].validation_mean_delta <= self.params.target_delta:
+        if self.best_row.validation_mean_delta <= self.params.target_delta:
             return "target"
-        if len(self.history) - self.best_epoch >= self.params.patience:
+        done = self.history[-1].epoch
+        if done - self.best_epoch >= self.params.patience:
             return "patience"
-        return "max_epochs" if len(self.history) >= self.params.max_epochs else None
+        return "max_epochs" if done >= self.params.max_epochs else None
+
+    @property
+    def best_row(self) -> Epoch:
+        """The row of the epoch that is kept."""
+        return self.history[self.best_epoch - self.history[0].epoch]
 
     def run(self, after_epoch: Callable[[Epoch], object]) -> None:
         """Train until `stopped_by`; then the forecaster holds its best epoch's weights.
+
+        With a ridge, epoch 0 is the ridge itself, and it is kept if no later one is better.
 
         Raises
         ------
@@ -72,8 +84,9 @@ class Trainer:
             When the loss is no longer a number.
         """
         while self.stopped_by is None:
-            row = self.run_epoch()
-            if not self.best_epoch or self._criterion(row) < self._criterion(self.history[self.best_epoch - 1]):
+            starts = self.forecaster.ridge is not None and not self.history
+            row = self.untrained() if starts else self.run_epoch()
+            if not self.best or self._criterion(row) < self._criterion(self.best_row):
                 self.best_epoch = row.epoch
                 self.best = {name: weight.clone() for name, weight in self.forecaster.state_dict().items()}
             self.history.append(row)
@@ -83,33 +96,36 @@ class Trainer:
     def _criterion(self, row: Epoch) -> float:
         return row.validation_loss if self.params.best_by == "loss" else row.validation_mean_delta
 
+    def untrained(self) -> Epoch:
+        """Return epoch 0, before the first step."""
+        train = self._evaluate("train")
+        validation = self._validated(train)
+        return Epoch(0, train.loss, validation.loss, train.mean_delta, validation.mean_delta, 0.0, 0.0)
+
     def run_epoch(self) -> Epoch:
         """Train for one epoch and validate."""
-        epoch, part = len(self.history) + 1, self.windows.parts["train"]
+        epoch, part = (self.history[-1].epoch if self.history else 0) + 1, self.windows.parts["train"]
         learning_rate = self.params.learning_rate * power(self.params.learning_rate_decay, epoch - 1)
-        # order and dropout depend on seed and epoch alone, so that a resumed run has the same
-        order = np.random.default_rng([self.seed, epoch]).permutation(part.windows)
+        # order, noise and dropout depend on seed and epoch alone, so that a resumed run has the same
+        random = np.random.default_rng([self.seed, epoch])
+        order = random.permutation(part.windows)
         torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
 
         self.forecaster.train()
         train, norms = EpochMeter(self.forecaster.task), []
         for first in range(0, part.windows - part.batch_size + 1, part.batch_size):
             batch = self.windows.gather("train", order[first : first + part.batch_size], all_steps=self.all_steps)
-            outputs_BAK = self.forecaster(*self.forecaster.inputs(batch.signal, batch.lengths))
+            x_BTD, lengths_B = self.forecaster.inputs(batch.signal, batch.lengths)
+            if noise := self.params.input_noise:
+                x_BTD = x_BTD + noise * torch.from_numpy(random.standard_normal(x_BTD.shape, dtype=np.float32))
+            outputs_BAK = self.forecaster(x_BTD, lengths_B)
             loss = self._loss(outputs_BAK, batch)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norms.append(self.optimizer.step(learning_rate, clip=self.params.gradient_clip))
             self._add(train, batch, loss, outputs_BAK)
 
-        self.forecaster.eval()
-        validation = EpochMeter(self.forecaster.task)
-        with torch.inference_mode():
-            for padded in self.windows.batches("validation", all_steps=self.all_steps):
-                batch = padded.valid()
-                outputs_BAK = self.forecaster(*self.forecaster.inputs(batch.signal, batch.lengths))
-                self._add(validation, batch, self._loss(outputs_BAK, batch), outputs_BAK)
-
+        validation = self._validated(train)
         if not np.isfinite(loss_of_both := train.loss + validation.loss):
             raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
         return Epoch(
@@ -121,6 +137,20 @@ class Trainer:
             float(mean(norms)),
             learning_rate,
         )
+
+    def _validated(self, train: "EpochMeter") -> "EpochMeter":
+        return self._evaluate("validation")
+
+    def _evaluate(self, part: str) -> "EpochMeter":
+        """Return loss and mean delta of a part, with the weights as they are."""
+        self.forecaster.eval()
+        meter = EpochMeter(self.forecaster.task)
+        with torch.inference_mode():
+            for padded in self.windows.batches(part, all_steps=self.all_steps):
+                batch = padded.valid()
+                outputs_BAK = self.forecaster(*self.forecaster.inputs(batch.signal, batch.lengths))
+                self._add(meter, batch, self._loss(outputs_BAK, batch), outputs_BAK)
+        return meter
 
     def _loss(self, outputs_BAK: Tensor, batch: Batch) -> Tensor:
         labels_BAK = self.forecaster.target_scaler.transform(batch.labels)
@@ -147,6 +177,22 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = [Epoch(**row) for row in state["history"]]
         self.best, self.best_epoch = state["best"], state["best_epoch"]
+
+
+class Refit(Trainer):
+    """Trains anew on train and validation, for as many epochs as validation chose before; the last one is kept.
+
+    It has no validation left: in its history, those columns repeat train's.
+    """
+
+    def __init__(self, forecaster: Forecaster, windows: Windows, params: Train, *, seed: int, epochs: int) -> None:
+        super().__init__(forecaster, windows, replace(params, max_epochs=epochs, target_delta=-1.0), seed=seed)
+
+    def _validated(self, train: "EpochMeter") -> "EpochMeter":
+        return train
+
+    def _criterion(self, row: Epoch) -> float:
+        return -row.epoch
 
 
 class EpochMeter:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from recurrent.storage.meta import Correlations, Count, Meta, Names, Row, Units
+from recurrent.storage.meta import Correlations, Count, Inputs, Meta, Names, Row, RowCounts, Units
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
@@ -37,11 +37,12 @@ class WindowsMeta(Meta):
     ----------
     splits : one or several, each with PARTS
     split : how they were made
-    features : names of the columns that a network reads
-    target, target_columns, units, failures, countdown, classes, vocabulary, groups, season, correlations : as of the
+    signal, statistics : columns of the series, and how they were aggregated
+    target, target_columns, units, failures, countdown, classes, vocabulary, groups, correlations : as of the
         series; `failures` in its rows
     first_targets : the target's first value in the recording and after each failure
     md5 : of the steps
+    series_rows, counts : rows of the series, and where those of the raw files went
     """
 
     splits: tuple[dict[PartName, PartMeta], ...]
@@ -53,7 +54,8 @@ class WindowsMeta(Meta):
     relative_to_first: bool
     predict_change: bool
     samples_per_step: Count
-    features: Names
+    signal: Names
+    statistics: Names
     target: Names
     target_columns: tuple[Row | None, ...]
     units: Units
@@ -64,8 +66,9 @@ class WindowsMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
-    season: Count | None = None
     correlations: Correlations | None = None
+    series_rows: Count | None = None
+    counts: RowCounts | None = None
 
     @property
     def measured_columns(self) -> list[int]:
@@ -76,3 +79,26 @@ class WindowsMeta(Meta):
     def measures_target(self) -> bool:
         """Whether each target is measured by a column that the network reads."""
         return None not in self.target_columns
+
+    @property
+    def inputs(self) -> Inputs:
+        """What must be known to make the same steps and windows of another recording."""
+        return Inputs(
+            signal=self.signal,
+            statistics=self.statistics,
+            samples_per_step=self.samples_per_step,
+            seq_len=self.seq_len,
+            horizon=self.horizon,
+            one_window_per_group=self.one_window_per_group,
+            relative_to_first=self.relative_to_first,
+            predict_change=self.predict_change,
+            target=self.target,
+            target_columns=self.target_columns,
+            units=self.units,
+            md5=(self.md5.signal, self.md5.target),
+        )
+
+    @property
+    def features(self) -> Names:
+        """Names of the columns that a network reads."""
+        return self.inputs.features

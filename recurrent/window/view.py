@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
-from recurrent.window.meta import WindowsMeta
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class View:
     features: Sequence[str]
 
     @classmethod
-    def of(cls, meta: WindowsMeta) -> "View":
-        """Return the view that the meta.json of windows describes."""
-        return cls(meta.relative_to_first, meta.predict_change, meta.measured_columns, meta.features)
+    def of(cls, inputs: Inputs) -> "View":
+        """Return the view that belongs to these inputs."""
+        measured = [column for column in inputs.target_columns if column is not None]
+        return cls(inputs.relative_to_first, inputs.predict_change, measured, inputs.features)
 
     @property
     def depends_on_window(self) -> bool:

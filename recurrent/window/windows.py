@@ -42,7 +42,7 @@ class Windows:
     @cached_property
     def view(self) -> View:
         """What a network reads of the windows, and what it learns."""
-        return View.of(self.meta)
+        return View.of(self.meta.inputs)
 
     @property
     def splits(self) -> "list[Windows]":
@@ -64,6 +64,12 @@ class Windows:
             for name, part in meta.splits[number].items()
         }
         return replace(self, parts=parts)
+
+    def with_validation(self) -> "Windows":
+        """Return the same windows, where train has those of validation, too."""
+        train, validation = self.parts["train"], self.parts["validation"]
+        both = replace(train, group_spans=np.concatenate([train.group_spans, validation.group_spans]))
+        return replace(self, parts={**self.parts, "train": both})
 
     def array(self, name: str) -> Array:
         """Return a part of one span as (-1, B, T, D): a view on the mapped steps, which copies nothing.

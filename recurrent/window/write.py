@@ -89,7 +89,8 @@ def write_windows(
                 relative_to_first=relative_to_first,
                 predict_change=predict_change,
                 samples_per_step=samples_per_step,
-                features=tuple(f"{name} of {column}" for name in statistics for column in meta.signal),
+                signal=meta.signal,
+                statistics=tuple(statistics),
                 target=meta.target,
                 target_columns=target_columns,
                 units=meta.units,
@@ -100,8 +101,9 @@ def write_windows(
                 classes=meta.classes,
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,
-                season=meta.season,
                 correlations=meta.correlations,
+                series_rows=len(series.signal),
+                counts=meta.counts,
             )
         )
 

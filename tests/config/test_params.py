@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from recurrent.config import schema
+from recurrent.config.fields import CELLS
 from recurrent.config.reader import ParamsError, read
-from recurrent.config.schema import CELLS, Settings
+from recurrent.config.schema import Settings
 from recurrent.train import trainer as training
 from recurrent.window import steps
 
@@ -37,7 +38,7 @@ LEAVES = [key for key, (_, value) in nodes().items() if not isinstance(value, ya
 VALUES = {key: reduce(getattr, key.split("."), read(ROOT / "params.yaml", Settings)) for key in LEAVES}
 NUMBERS = [key for key in LEAVES if type(VALUES[key]) in (int, float)]
 WHOLE = [key for key in LEAVES if type(VALUES[key]) is int]
-TEXTS = [key for key in LEAVES if type(VALUES[key]) is str]
+TEXTS = [key for key in LEAVES if type(VALUES[key]) is str and key != "train.threads"]  # that: a number or auto
 YES_OR_NO = [key for key in LEAVES if type(VALUES[key]) is bool]
 
 
@@ -112,7 +113,10 @@ WRONG_TYPES = [
     *((TEXTS, value) for value in ("3", "true", "{a: b}")),
     *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
-    *((["evaluate.ridge_penalties"], value) for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")),
+    *(
+        (["model.residual_penalties", "evaluate.ridge_penalties"], value)
+        for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")
+    ),
 ]
 
 
@@ -134,6 +138,8 @@ OUT_OF_RANGE = {
     "seq_len": ["0", 10**19],
     "simulate.cycles": ["0"],
     "simulate.sample_rate": ["0", "-2000.0"],
+    "simulate.gain_spread": ["-0.1"],
+    "simulate.wander": ["-0.1", ".inf"],
     "ingest.csv": ["''"],
     "ingest.target": ["''"],
     "ingest.failure_threshold": ["-0.1"],
@@ -149,6 +155,8 @@ OUT_OF_RANGE = {
     "model.num_layers": ["0"],
     "model.dropout": ["-0.1", "1.0"],
     "model.readout": ["all"],
+    "model.residual": ["linear"],
+    "model.residual_penalties": ["[1.0, -1.0]"],
     "train.loss": ["l1"],
     "train.learning_rate": ["0", "-1e-3"],
     "train.learning_rate_decay": ["0", "1.01"],
@@ -157,10 +165,13 @@ OUT_OF_RANGE = {
     "train.target_delta": ["-0.1"],
     "train.patience": ["0"],
     "train.max_epochs": ["0"],
-    "train.threads": ["0"],
+    "train.threads": ["0", "two", "1.5", "true"],
     "train.members": ["0"],
+    "train.input_noise": ["-0.1"],
+    "train.labels": ["seconds"],
     "evaluate.ridge_penalties": ["[1.0, -1.0]"],
     "evaluate.moving_average": ["0"],
+    "evaluate.season": ["[0]", "[24, 24]"],
     "evaluate.free_running": ["-1"],
     "plot.dpi": ["1", "100000"],
 }
@@ -180,6 +191,8 @@ def test_a_value_out_of_range_is_refused_with_its_line(tmp_path, key, value):
         ("train.learning_rate_decay", "1", 1.0),
         ("simulate.sample_rate", "2E3", 2000.0),
         ("train.target_delta", "0", 0.0),
+        ("train.threads", "3", 3),
+        ("train.threads", "auto", "auto"),
         ("ingest.failure_threshold", "null", None),
         ("ingest.signal", "acoustic_data", ("acoustic_data",)),
         ("ingest.signal", "[a, b]", ("a", "b")),

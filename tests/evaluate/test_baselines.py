@@ -6,8 +6,8 @@ from seeds import rng
 from small_windows import cut, with_rows, write_series
 
 from recurrent.evaluate import baselines, words
-from recurrent.evaluate.ridge import fit_ridge
 from recurrent.evaluate.truth import truth_of
+from recurrent.network.ridge import fit_ridge
 
 SIGNAL = np.array([5.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8, 3, 2, 7])
 TEST = 24  # rows 24 to 29
@@ -15,7 +15,7 @@ TEST = 24  # rows 24 to 29
 
 def forecasts(windows, **options):
     """Every baseline that applies, of the test part."""
-    options = {"ridge_penalties": (1.0,), "moving_average": 3} | options
+    options = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()} | options
     return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, **options)
 
 
@@ -74,9 +74,9 @@ def test_drift_counts_no_change_from_one_group_to_the_next(tmp_path):
 
 @pytest.mark.parametrize(("horizon", "back"), [(0, 2), (1, 2), (2, 2), (3, 4)])
 def test_seasonal_naive_is_the_same_phase_of_the_last_complete_season_that_is_known(tmp_path, horizon, back):
-    windows = series_of(tmp_path, horizon, season=2)
+    windows = series_of(tmp_path, horizon)
     expected = [SIGNAL[end + horizon - back] for end in ends(horizon)]
-    assert forecasts(windows)["seasonal_naive"][:, 0].tolist() == expected
+    assert forecasts(windows, seasons=(2,))["seasonal_naive_2"][:, 0].tolist() == expected
 
 
 def test_only_those_that_apply(tmp_path):
@@ -86,8 +86,9 @@ def test_only_those_that_apply(tmp_path):
         "moving_average",
         "ridge",
     ]
-    found = forecasts(series_of(tmp_path, 1, season=4), moving_average=5)
-    assert [*found] == ["median", "persistence", "drift", "seasonal_naive", "moving_average", "ridge"]
+    found = forecasts(series_of(tmp_path, 1), moving_average=5, seasons=(4, 6))
+    seasonal = ["seasonal_naive_4", "seasonal_naive_6"]
+    assert [*found] == ["median", "persistence", "drift", *seasonal, "moving_average", "ridge"]
     assert {forecast.shape for forecast in found.values()} == {(3, 1)}
 
 
@@ -124,10 +125,10 @@ def test_short_groups_use_no_rows_of_their_neighbours(tmp_path):
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_none_looks_ahead(tmp_path, horizon):
     """Everything after a window's end is changed: its forecasts stay."""
-    windows = series_of(tmp_path, horizon, season=2)
-    usual = forecasts(windows)
+    windows = series_of(tmp_path, horizon)
+    usual = forecasts(windows, seasons=(2, 5))
     for number, end in enumerate(ends(horizon)):
-        changed = forecasts(with_rows(windows, slice(end + 1, None), 1e3))
+        changed = forecasts(with_rows(windows, slice(end + 1, None), 1e3), seasons=(2, 5))
         for name, forecast in usual.items():
             assert changed[name][number].tolist() == forecast[number].tolist(), name
 

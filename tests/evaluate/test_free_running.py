@@ -7,8 +7,9 @@ from small_windows import cut, with_rows, write_series
 from recurrent.evaluate import free_running
 
 
-def short_runs(windows, predictors, steps):
-    return free_running.short_runs(windows, predictors, steps, ridge_penalties=(0.0,))
+def short_runs(windows, predictors, steps, seasons=()):
+    params = {"ridge_penalties": (0.0,), "moving_average": 2, "seasons": seasons}
+    return free_running.short_runs(windows, predictors, steps, **params)
 
 
 # two columns: x(t+1) = 0.9 x(t) + 2, y(t+1) = x(t) + y(t)
@@ -57,25 +58,49 @@ def test_an_exact_model_runs_exactly(tmp_path):
     np.testing.assert_allclose(runs.by_step(runs.baselines["persistence"]), np.sqrt((off**2).mean(axis=(0, 2))))
     scores = runs.scores()
     assert (scores["steps"], scores["runs"]) == (4, 2) and scores["rmse"] == pytest.approx(0, abs=1e-9)
-    assert scores["persistence_rmse"] == pytest.approx(np.sqrt((off**2).mean()))
-    assert scores["baselines"]["persistence"] == {"rmse": scores["persistence_rmse"]}
+    assert scores["baselines"]["persistence"] == {"rmse": pytest.approx(np.sqrt((off**2).mean()))}
 
 
 def test_baselines_run_on_their_own_output_too(tmp_path):
     """The next step is linear in the last one, so ridge runs exactly; drift adds the median change of train."""
     windows = make(tmp_path)
     runs = short_runs(windows, [lambda x, n: exact(x, n) + 0.1], 4)
-    assert list(runs.baselines) == ["persistence", "drift", "ridge"]
+    assert list(runs.baselines) == ["median", "persistence", "drift", "moving_average", "ridge"]
     np.testing.assert_allclose(runs.baselines["ridge"], runs.actual, rtol=1e-6)
     typical = np.median(np.diff(path()[:36], axis=0), axis=0)
     expected = [[path()[start - 1] + ahead * typical for ahead in (1, 2, 3, 4)] for start in (51, 55)]
     np.testing.assert_allclose(runs.baselines["drift"], expected, rtol=1e-10)
+    first = path()[[49, 50]].mean(axis=0)  # of the last two, then of the last one and its own
+    assert runs.baselines["moving_average"][0, :2].tolist() == [first.tolist(), ((path()[50] + first) / 2).tolist()]
+    assert (runs.baselines["median"] == np.median(windows.labels("train"), axis=0)).all()
     scores = runs.scores()
     assert scores["baselines"].keys() == runs.baselines.keys()
     for name, forecast in runs.baselines.items():
         assert scores["baselines"][name]["rmse"] == pytest.approx(np.sqrt(((forecast - runs.actual) ** 2).mean()))
     gain = scores["gain_ci95"]["rmse"]
     assert gain["baseline"] == "ridge" and gain["low"] <= gain["high"] < 0
+
+
+def test_seasons_are_taken_from_the_past_and_then_from_the_run_itself(tmp_path):
+    """A cycle of five rows, longer than the window: ridge needs the season, and so does seasonal_naive; 3 is none."""
+    rows = np.tile([3.0, 1.0, 1.0, 1.0, 7.0], 40)
+    windows = cut(tmp_path, write_series(tmp_path, rows, rows, target_columns=(0,)), horizon=1, seq_len=2)
+    runs = short_runs(windows, [lambda x, n: x], 12, (5, 3))
+    for name in ("seasonal_naive_5", "ridge"):
+        np.testing.assert_allclose(runs.baselines[name], runs.actual, atol=1e-9)
+    start = runs.start[0]
+    expected = [rows[start - 3 + step % 3] for step in range(12)]
+    assert runs.baselines["seasonal_naive_3"][0, :, 0].tolist() == expected
+    without = short_runs(windows, [lambda x, n: x], 12)
+    assert np.abs(without.baselines["ridge"] - without.actual).max() > 1
+    assert "boosted_trees" not in without.baselines  # fewer than 200 windows
+
+
+def test_trees_run_on_their_own_output(tmp_path):
+    rows = np.tile([3.0, 1.0, 4.0, 7.0], 100)
+    windows = cut(tmp_path, write_series(tmp_path, rows, rows, target_columns=(0,)), horizon=1, seq_len=3)
+    runs = short_runs(windows, [lambda x, n: x], 8)
+    np.testing.assert_allclose(runs.baselines["boosted_trees"], runs.actual, atol=0.1)
 
 
 def test_the_gain_of_runs_is_in_root_mean_square_error():
@@ -94,6 +119,10 @@ def test_the_mean_of_several_networks_is_fed_back(tmp_path):
     models = [lambda x, n, by=by: move(x) + by for by in (1.0, -1.0)]
     runs = short_runs(make(tmp_path), models, 4)
     np.testing.assert_allclose(runs.predicted, runs.actual, rtol=1e-12)
+    alone = [np.sqrt(((forecast - runs.actual) ** 2).mean()) for forecast in runs.alone]
+    assert len(alone) == 2 and min(alone) > 1
+    found = runs.scores()["one_network"]["rmse"]
+    assert found == pytest.approx({"mean": np.mean(alone), "sd": np.std(alone, ddof=1), "worst": max(alone), "n": 2})
 
 
 def test_targets_in_another_order_than_the_columns_are_refused(tmp_path):
@@ -129,11 +158,11 @@ def test_views_are_made_anew_in_each_step(tmp_path, relative):
 def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, params):
     windows = make(tmp_path, **params)
     model = (lambda x, n: exact_change(x, n) + 0.1) if params else (lambda x, n: exact(x, n) + 0.1)
-    usual = short_runs(windows, [model], 4), free_running.single_run(windows, [model])
+    usual = short_runs(windows, [model], 4, (3, 20)), free_running.single_run(windows, [model])
     # in the first run, every row from its start on is another; in the second, those from 55 on
     for number, start in enumerate((51, 55)):
         other = with_rows(windows, slice(start, None), -1e6)
-        runs, long = short_runs(other, [model], 4), free_running.single_run(other, [model])
+        runs, long = short_runs(other, [model], 4, (3, 20)), free_running.single_run(other, [model])
         assert runs.predicted[number].tolist() == usual[0].predicted[number].tolist()
         assert long.predicted.tolist() == usual[1].predicted.tolist()
         for name, forecast in runs.baselines.items():
@@ -160,7 +189,7 @@ def test_tables_hold_every_run(tmp_path):
     assert tables["free_running"]["time"].tolist() == [*range(51, 59)]
     assert tables["free_running"]["actual_t1"].tolist() == path()[51:59, 1].tolist()
     assert tables["error_by_lead_time"]["step"].tolist() == [1, 2, 3, 4]
-    assert list(tables["error_by_lead_time"]) == ["step", "network", "persistence", "drift", "ridge"]
+    assert list(tables["error_by_lead_time"]) == ["step", "network", *runs.baselines]
     for name, forecast in runs.baselines.items():
         assert tables["error_by_lead_time"][name].tolist() == runs.by_step(forecast).tolist()
     assert tables["single_run"]["time"].tolist() == [*range(51, 60)]

@@ -37,7 +37,7 @@ def countdown(folder, cycles, **params) -> Windows:
 
 def forecasts(windows, **options):
     """Every baseline that applies, of the test part."""
-    options = {"ridge_penalties": (1.0,), "moving_average": 3} | options
+    options = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()} | options
     return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, **options)
 
 
@@ -199,11 +199,14 @@ def test_padding_is_never_scored(tmp_path, batch_size):
     batch = windows.gather("test", np.arange(10))  # 12 steps
     target, answers = batch.labels, batch.signal.cumsum(axis=1) / 2
     predictor = [lambda signal_BTD, _: signal_BTD.cumsum(axis=1) / 2]
-    predicted, scores = scoring.forecast(windows, "test", predictor)
+    predicted, alone, scores = scoring.forecast(windows, "test", predictor)
     assert predicted.tolist() == answers[:, -1].tolist()
+    assert [found.tolist() for found in alone] == [predicted.tolist()]
     every_step = metrics.mean_delta(target, answers)
     assert scores == {"mean_delta_all_steps": pytest.approx(every_step)}
-    result = scoring.evaluate_split(windows, predictor, ridge_penalties=(1.0,), moving_average=3)
+    result = scoring.evaluate_split(
+        windows, predictor, refit=False, ridge_penalties=(1.0,), moving_average=3, seasons=()
+    )
     assert result.scores["test"] == metrics.score(target[:, -1], predicted) | scores
 
 
@@ -212,8 +215,8 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     scores = {part: {"mae": 0.5, "mean_delta": 0.1} for part in PARTS}
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
-    result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts)])
-    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts, ())])
+    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
@@ -229,20 +232,18 @@ def test_a_perfect_baseline_leaves_no_skill(tmp_path):
     windows = countdown(tmp_path, CYCLES)
     scores = {part: {"mae": 0.0} for part in PARTS}
     actual = windows.labels("test")
-    assert (
-        report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, actual, {"clock": actual})])["skill"]
-        == 0
-    )
+    result = scoring.SplitResult(windows, truth_of(windows, "test"), scores, actual, {"clock": actual}, ())
+    assert report([result])["skill"] == 0
 
 
 @pytest.mark.parametrize(
     ("mae", "r2", "clock", "skill", "low", "high", "words"),
     [
         (1.0, 0.9, 2.0, 0.5, 0.9, 1.2, "The network's error is 50% below that of the best baseline, 'clock'."),
-        (2.5, 0.9, 2.0, -0.25, -0.6, -0.1, "No skill: the baseline 'clock' is better"),
-        (2.5, 0.9, 2.0, -0.25, -0.6, 0.1, "Not significantly better than 'clock': the difference may be chance"),
-        (1.9, 0.9, 2.0, 0.05, -0.1, 0.2, "Not significantly better than 'clock': the difference may be chance"),
-        (1.9, 0.9, 2.0, 0.05, 0.0, 0.2, "Not significantly better than 'clock': the difference may be chance"),
+        (2.5, 0.9, 2.0, -0.25, -0.6, -0.1, "Nothing learnt beyond 'clock', which is better"),
+        (2.5, 0.9, 2.0, -0.25, -0.6, 0.1, "Nothing learnt beyond 'clock' that may not be chance"),
+        (1.9, 0.9, 2.0, 0.05, -0.1, 0.2, "Nothing learnt beyond 'clock' that may not be chance"),
+        (1.9, 0.9, 2.0, 0.05, 0.0, 0.2, "Nothing learnt beyond 'clock' that may not be chance"),
         (3.9, 0.9, 5.0, 0.025, -0.1, 0.2, "A constant is as good here: the network is no better than it."),
         (1.0, 0.0, 2.0, 0.5, 0.9, 1.2, "A constant is as good here: the network is no better than it."),
     ],
@@ -255,3 +256,13 @@ def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, high, words):
     gain = f" (95 % interval of the gain in mae: {low:.3g} to {high:.3g})."
     assert last == words + gain * words.startswith("No")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]
+
+
+def test_where_networks_learnt_validation_too_baselines_did(tmp_path):
+    windows = cut(tmp_path, np.arange(40.0), np.arange(40.0) ** 2)
+    params = {"ridge_penalties": (1.0,), "moving_average": 3}
+    for refit, parts in ((False, ["train"]), (True, ["train", "validation"])):
+        networks = [lambda signal, _: np.zeros((len(signal), 1, 1))]
+        found = scoring.evaluate_split(windows, networks, refit=refit, **params).baseline_forecasts["median"]
+        learnt = np.concatenate([windows.labels(part) for part in parts])
+        np.testing.assert_array_equal(found, np.median(learnt))

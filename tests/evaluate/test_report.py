@@ -5,10 +5,11 @@ import pytest
 from seeds import rng
 from small_windows import cut, write_series
 
-from recurrent.evaluate import metrics, prediction_tables
+from recurrent.evaluate import counts, metrics, prediction_tables
 from recurrent.evaluate.report import report, summary_text
-from recurrent.evaluate.scoring import SplitResult
+from recurrent.evaluate.scoring import SplitResult, evaluate_split
 from recurrent.evaluate.truth import Classes, truth_of
+from recurrent.storage.meta import RowCounts
 from recurrent.window.meta import PARTS
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])
@@ -105,9 +106,8 @@ def result_of(windows, off, others_off) -> SplitResult:
     actual = windows.labels("test")
     forecast = actual + np.reshape(off, (-1, 1))
     scores = {part: metrics.score(actual, forecast) for part in PARTS}
-    return SplitResult(
-        windows, truth_of(windows, "test"), scores, forecast, {"other": actual + np.reshape(others_off, (-1, 1))}
-    )
+    others = {"other": actual + np.reshape(others_off, (-1, 1))}
+    return SplitResult(windows, truth_of(windows, "test"), scores, forecast, others, (scores["test"],))
 
 
 def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_steps(tmp_path):
@@ -128,7 +128,7 @@ def test_the_gain_in_each_error_is_over_the_baseline_that_is_best_in_it(tmp_path
     one = result_of(windows, ours, often)
     two = np.reshape(windows.labels("test")[:, 0] + rarely, (-1, 1))
     result = report(
-        [SplitResult(windows, one.truth, one.scores, one.predicted, {**one.baseline_forecasts, "rare": two})]
+        [SplitResult(windows, one.truth, one.scores, one.predicted, {**one.baseline_forecasts, "rare": two}, ())]
     )
     labels = windows.labels("test").mean()
     expected = {
@@ -162,11 +162,28 @@ def test_of_several_splits_scores_are_means_and_a_split_is_one_value(tmp_path):
     parts = [result_of(one, [a] * 4, [b] * 4) for one, a, b in zip(windows.splits, offs, others, strict=True)]
     result = report(parts)
     assert result["test"]["mae"] == 3 and result["baselines"]["other"]["mae"] == pytest.approx(11 / 3)
-    assert result["spread"]["mae"] == pytest.approx(np.std(offs, ddof=1))
+    expected = {"mean": 3, "sd": pytest.approx(np.std(offs, ddof=1)), "worst": 6, "n": 3}
+    assert result["one_network"]["mae"] == expected
     assert result["counts"] == {"train_windows": 5, "validation_windows": 3, "test_windows": 4, "splits": 3}
     low, high = metrics.block_bootstrap(np.array([1.0, 2.0, -1.0]), 1)
     expected = {"baseline": "other", "low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["gain_ci95"]["mae"] == expected
+
+
+def test_networks_of_several_seeds_are_scored_alone_and_the_gain_is_of_their_mean(tmp_path):
+    """Off by 3, -1 and 1: each alone by 5 / 3 on average, their mean by 1."""
+    windows = cut(tmp_path, write_series(tmp_path, np.arange(60)), horizon=1)
+    # signal and target count the rows
+    predictors = [lambda x, n, by=by: x + 1.0 + by for by in (3.0, -1.0, 1.0)]
+    params = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()}
+    result = evaluate_split(windows, predictors, **params)
+    content = report([result])
+    assert content["test"]["mae"] == pytest.approx(1)
+    expected = {"mean": 5 / 3, "sd": np.std([3, 1, 1], ddof=1), "worst": 3, "n": 3}
+    assert content["one_network"]["mae"] == pytest.approx(expected)
+    assert content["one_network"]["r2"]["worst"] == min(scores["r2"] for scores in result.networks)
+    assert result.predicted.tolist() == (windows.labels("test") + 1).tolist()
+    assert "one_network" not in report([evaluate_split(windows, predictors[:1], **params)])
 
 
 def reviews(folder):
@@ -183,7 +200,7 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     ours, theirs = np.where(right, given, 1 - given), np.full((4, 2), 0.5)
     scores = {part: metrics.score_classes(actual, ours) for part in PARTS}
     truth = truth_of(windows, "test")
-    result = report([SplitResult(windows, truth, scores, ours, {"class_prior": theirs})])
+    result = report([SplitResult(windows, truth, scores, ours, {"class_prior": theirs}, ())])
     low, high = metrics.block_bootstrap(np.log(np.array([0.8, 0.6, 0.9, 0.7]) / 0.5), 1)
     expected = {"baseline": "class_prior", "low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["gain_ci95"]["log_loss"] == expected
@@ -192,10 +209,10 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     assert result["gain_ci95"]["accuracy"] == {"baseline": "class_prior", "low": low, "high": high}
     assert result["skill"] == pytest.approx(1 - scores["test"]["log_loss"] / np.log(2))
     assert summary_text(result, truth).splitlines()[-1].startswith("The network's error is ")
-    table = prediction_tables.rows(SplitResult(windows, truth, scores, ours, {"class_prior": theirs}))
+    table = prediction_tables.rows(SplitResult(windows, truth, scores, ours, {"class_prior": theirs}, ()))
     assert [*table] == ["group", "time", "actual", "predicted_no", "predicted_yes", "class_prior_no", "class_prior_yes"]
     assert table["predicted_yes"].tolist() == ours[:, 1].tolist()
-    about = prediction_tables.describe([SplitResult(windows, truth, scores, 1 - ours, {"class_prior": theirs})])
+    about = prediction_tables.describe([SplitResult(windows, truth, scores, 1 - ours, {"class_prior": theirs}, ())])
     assert [text["given"] for text in about["most_wrong"]] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     first = windows.last_steps("test")[2] - 1
     worst = [windows.meta.vocabulary[word] for word in windows.steps.signal[first : first + 2, 0]]
@@ -210,9 +227,9 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
             0.62,
             -0.1,
             -0.01,
-            "No skill: the baseline 'tfidf' is better (95 % interval of the gain in log loss: -0.1 to",
+            "Nothing learnt beyond 'tfidf', which is better (95 % interval of the gain in log loss: -0.1 to",
         ),
-        (0.59, -0.1, 0.2, "Not significantly better than 'tfidf'"),
+        (0.59, -0.1, 0.2, "Nothing learnt beyond 'tfidf' that may not be chance"),
         (0.68, -0.1, 0.2, "A constant is as good here"),
     ],
 )
@@ -238,3 +255,30 @@ def test_predictions_of_groups_say_whose_they_are(tmp_path):
     rows = found["test rows"]
     assert [*rows] == ["group", "none of c0", "target: t"] and len(rows["group"]) == 12
     assert [f"s{int(row) // 4}" for row in rows["none of c0"]] == rows["group"]
+
+
+def test_every_row_and_step_is_accounted_for(tmp_path):
+    """Of 103 rows read, 3 are dropped; 100 rows are 33 steps of three, one row too few for another."""
+    raw = RowCounts("rows", 103, {"too_early": 3}, {}, {"gaps": 2})
+    series = write_series(tmp_path, np.arange(100) % 7, counts=raw)
+    windows = cut(tmp_path, series, samples_per_step=3, statistics=("mean",))
+    part = windows.parts["test"].windows
+    found = report([result_of(windows, [0.5] * part, [1.0] * part)])["data"]
+    assert found == {
+        **{"unit": "rows", "read": 103, "dropped": {"too_early": 3}, "added": {}, "noted": {"gaps": 2}},
+        **{"rows": 100, "rows_after_the_last_step": 1, "steps": 33, "steps_in_no_part": 0},
+        **{"train_steps": 20, "validation_steps": 7, "test_steps": 6},
+    }
+
+
+@pytest.mark.parametrize(
+    ("split", "outside"), [("contiguous", 0), ("failures", 0), ("each_group", 32), ("groups", 0), ("folds", 0)]
+)
+def test_steps_are_those_of_the_parts_whatever_the_split(tmp_path, split, outside):
+    group = np.repeat(np.arange(5), 8)
+    series = write_series(tmp_path, np.arange(40), group=group)
+    single = split in ("groups", "folds")
+    windows = cut(tmp_path, series, split=split, folds=5, one_window_per_group=single, horizon=0, seq_len=1)
+    found = counts.data(windows.splits)
+    assert found["steps"] == found["rows"] == 40 and found["rows_after_the_last_step"] == 0
+    assert found["steps_in_no_part"] == outside  # of the other groups, which are other splits

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from recurrent.evaluate import trees
 from recurrent.evaluate.baselines import forecasts
-from recurrent.evaluate.ridge import fit_ridge
+from recurrent.network.ridge import fit_ridge
 
 
 def make(folder, *, rows=400, targets=1, seq_len=4, target_columns=None, **params):
@@ -66,7 +66,7 @@ def by_definition(windows, target):
 
 def test_loss_and_number_of_trees_are_the_best_on_validation(tmp_path):
     windows = make(tmp_path, targets=2)
-    forecast = trees.boosted_trees(windows, "test")
+    forecast = trees.fit_trees(windows).forecast(windows, "test")
     assert forecast.shape == (windows.parts["test"].windows, 2)
     for target in range(2):
         np.testing.assert_allclose(forecast[:, target], by_definition(windows, target), rtol=1e-6)
@@ -80,7 +80,7 @@ def test_loss_and_number_of_trees_are_the_best_on_validation(tmp_path):
 @pytest.mark.parametrize("view", [{"relative_to_first": True}, {"predict_change": True}])
 def test_trees_learn_what_the_network_does_and_answer_in_the_targets_unit(tmp_path, view):
     windows = make(tmp_path, target_columns=(0,), horizon=1, **view)
-    forecast, labels = trees.boosted_trees(windows, "test"), windows.labels("test")
+    forecast, labels = trees.fit_trees(windows).forecast(windows, "test"), windows.labels("test")
     batch = windows.gather("test", np.arange(windows.parts["test"].windows), all_steps=False)
     assert not np.allclose(batch.labels[:, 0], labels, atol=0.5)  # another unit
     assert np.abs(forecast - labels).mean() < np.abs(labels - np.median(labels)).mean() * 1.2
@@ -88,11 +88,12 @@ def test_trees_learn_what_the_network_does_and_answer_in_the_targets_unit(tmp_pa
 
 def test_the_test_part_selects_nothing_and_nothing_looks_ahead(tmp_path):
     windows = make(tmp_path)
-    usual, part = trees.boosted_trees(windows, "test"), windows.parts["test"]
+    usual, part = trees.fit_trees(windows).forecast(windows, "test"), windows.parts["test"]
     for number in (0, 30):
         end = windows.last_steps("test")[number]
         assert part.begin < end + 1 < part.end
-        changed = trees.boosted_trees(with_rows(windows, slice(end + 1, None), 1e3), "test")
+        other = with_rows(windows, slice(end + 1, None), 1e3)
+        changed = trees.fit_trees(other).forecast(other, "test")
         assert changed[: number + 1].tolist() == usual[: number + 1].tolist()
         assert changed[number + 1 :].tolist() != usual[number + 1 :].tolist()
 
@@ -101,7 +102,7 @@ def test_only_where_train_has_windows_enough(tmp_path):
     few, many = (make(tmp_path / str(rows), rows=rows) for rows in (300, 400) if not (tmp_path / str(rows)).mkdir())
     assert few.parts["train"].windows < trees.LEAST_WINDOWS < many.parts["train"].windows
     for windows, expected in ((few, []), (many, ["boosted_trees"])):
-        found = forecasts(windows, "test", ["boosted_trees"], ridge_penalties=(1.0,), moving_average=3)
+        found = forecasts(windows, "test", ["boosted_trees"], ridge_penalties=(1.0,), moving_average=3, seasons=())
         assert [*found] == expected
 
 
@@ -109,7 +110,7 @@ def test_threads_do_not_decide_bits(tmp_path):
     windows, found = make(tmp_path), []
     for threads in (1, 2, 3):
         with threadpool_limits(threads):
-            found.append(trees.boosted_trees(windows, "test").tolist())
+            found.append(trees.fit_trees(windows).forecast(windows, "test").tolist())
     assert found[0] == found[1] == found[2]
 
 

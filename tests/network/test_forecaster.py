@@ -1,6 +1,7 @@
 """Words, readouts and padding: what a forecaster makes of sequences of several lengths, by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from seeds import rng
 from small_network import PLAIN
 from small_windows import cut, write_series
 
-from recurrent.config.schema import Model
+from recurrent.config import reader
+from recurrent.config.schema import Settings
 from recurrent.network import forecaster
 from recurrent.network.forecaster import Forecaster
 from recurrent.network.model_file import model_path, model_paths
@@ -29,7 +31,7 @@ def network(seed=0, scalers=(ONE, ONE), **options) -> Forecaster:
 
 
 def of_words(kind, **options) -> Forecaster:
-    return network(input=kind, vocabulary=WORDS, embedding_size=E if kind == "embedding" else 0, **options)
+    return network(input=kind, vocabulary=WORDS, embedding_size=E, **options)
 
 
 def states(model, entered) -> np.ndarray:
@@ -80,7 +82,8 @@ def test_multi_hot_reads_which_words_occur_once(readout, lengths):
     hot = np.zeros((3, 1, WORDS))
     for row, text in enumerate(TEXTS[..., 0]):
         hot[row, 0, text[: None if lengths is None else lengths[row]]] = 1
-    np.testing.assert_allclose(model.predict(TEXTS, lengths), head(model, states(model, hot)), atol=1e-5)
+    entered = hot @ model.embedding.weight.detach().double().numpy()  # a linear layer on the whole vocabulary
+    np.testing.assert_allclose(model.predict(TEXTS, lengths), head(model, states(model, entered)), atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["manual", "rnn", "lstm", "gru"])
@@ -141,17 +144,15 @@ def test_files_of_splits_and_members(tmp_path):
     names = [[model_path(model, split, member) for member in range(3)] for split in range(12)]
     assert len({path for row in names for path in row}) == 36 and names[0][0] == model
     assert {path.parent for row in names for path in row} == {tmp_path}
-    for row in names:
-        for path in row:
-            path.touch()
-    (tmp_path / "history-0-1.csv").touch()
-    assert model_paths(model, 12) == names and model_paths(model, 1) == names[:1]
-    for row in names:
-        row[2].unlink()
-    assert model_paths(model, 12) == [row[:2] for row in names]
+    assert model_paths(model, 12, 3) == names and model_paths(model, 1, 2) == [names[0][:2]]
 
 
-MODEL = Model("manual", hidden_size=4, num_layers=1, dropout=0.0, readout="all_steps", input="values", embedding_size=E)
+MODEL = replace(
+    reader.read(Path(__file__).parents[2] / "params.yaml", Settings).model,
+    cell="manual",
+    hidden_size=4,
+    embedding_size=E,
+)
 REVIEWS = {"vocabulary": tuple("abcdefghi"), "classes": ("no", "yes")}
 
 

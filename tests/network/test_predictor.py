@@ -54,7 +54,7 @@ def test_without_torch_it_forecasts_the_same(tmp_path, monkeypatch, cell, num_la
         ("numpy", {}),
         ("auto", {"cell": "rnn"}),
         ("auto", {"readout": "last"}),
-        ("auto", {"input": "multi_hot", "vocabulary": 5, "readout": "mean"}),
+        ("auto", {"input": "multi_hot", "vocabulary": 5, "embedding_size": 3, "readout": "mean"}),
     ],
 )
 def test_what_the_kernel_does_not_take_is_torchs(tmp_path, monkeypatch, backend, options):

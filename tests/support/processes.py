@@ -7,29 +7,33 @@ from pathlib import Path
 
 # a stage that is killed in the middle of its nth write of a checkpoint
 KILLED = """
-import os, signal, torch
-save, saves = torch.save, []
-def killed(state, path):
-    save(state, path)
-    saves.append(path)
-    if len(saves) == {n}:
-        os.truncate(path, os.path.getsize(path) // 2)
-        os.kill(os.getpid(), signal.SIGKILL)
-torch.save = killed
+import os, signal
+from contextlib import contextmanager
+from recurrent.train import checkpoint
+replacing, saves = checkpoint.replacing, []
+@contextmanager
+def killed(path):
+    with replacing(path) as temporary:
+        yield temporary
+        saves.append(path)
+        if len(saves) == {n}:
+            os.truncate(temporary, os.path.getsize(temporary) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.replacing = killed
 import stages.{stage}
 from recurrent.config.stage import run
 run(stages.{stage}.main)
 """
 
 
-def start(stage, words, *, cwd, without=(), killed_in_write=None, **more):
+def start(stage, words, *, cwd, without=(), killed_in_write=None, stdin=None, **more):
     """Start a stage; `without` and `more` change its environment, `killed_in_write` counts its checkpoints."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *without)} | more
     script = (
         ["-m", f"stages.{stage}"] if killed_in_write is None else ["-c", KILLED.format(n=killed_in_write, stage=stage)]
     )
     command, pipe = [sys.executable, *script, *map(str, words)], subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, cwd=cwd, env=environment, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
 
 
 def finish(process):

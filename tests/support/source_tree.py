@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from in_git import git
 
 ROOT = Path(__file__).parents[2]
-STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py"))
+COMMANDS = {"export", "predict"}  # beside the pipeline, with options of its own
+STAGES = sorted({path.stem for path in (ROOT / "stages").glob("[!_]*.py")} - COMMANDS)
 CELLS = sorted((ROOT / "recurrent" / "cells").glob("[!_]*.py"))
 CODE = sorted(path for folder in ("recurrent", "stages") for path in (ROOT / folder).rglob("*.py"))
 

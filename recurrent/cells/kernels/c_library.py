@@ -50,7 +50,9 @@ def flags(cell: str) -> tuple[str, ...]:
 def forward(cell: str, shape: Sequence[int], hidden: int, outputs: int, addresses: Sequence[int | None]) -> None:
     """Run all steps of a signal of `shape` (B, T, D); `addresses` as recurrence.c has them, NULL where None."""
     (B, T, D), built = shape, library(cell, hidden)
-    threads.share(lambda first, last: built.forward(first, last, T, D, hidden, outputs, *addresses), B)
+    states_at, kept_at = addresses[9:11]
+    kind = "forward", cell, B, T, D, hidden, outputs, states_at is None, kept_at is None
+    threads.share(lambda first, last: built.forward(first, last, T, D, hidden, outputs, *addresses), B, kind)
 
 
 def run(cell: str, x: Floats, weights: Sequence[Floats], head: Sequence[Floats] | None) -> Floats:

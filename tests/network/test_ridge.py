@@ -6,7 +6,7 @@ from seeds import rng
 from small_windows import cut, with_rows, write_series
 
 from recurrent import numerics
-from recurrent.evaluate.ridge import fit_ridge
+from recurrent.network.ridge import fit_ridge
 from recurrent.window.meta import PARTS
 
 PENALTIES = (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0)

@@ -4,7 +4,7 @@ Legend of shapes: N windows, B windows of a batch, T steps, D features, K target
 intercept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,19 @@ class Ridge:
     middle: Floats
     weights: Floats
     penalties: tuple[float, ...]
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return name -> array, which a file holds in float64: rounded, the weights would lose a smooth series."""
+        return {name: np.asarray(value, dtype=np.float64) for name, value in vars(self).items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], *, features: int, targets: int) -> "Ridge":
+        """Return what `arrays` is of; ValueError where the shapes are not those of such a network."""
+        found = cls(arrays["middle"], arrays["weights"], tuple(arrays["penalties"].tolist()))
+        rows, columns = found.weights.shape
+        if (found.middle.shape, rows, columns % features) != ((features,), targets, 1 % features):
+            raise ValueError(f"ridge.weights is {found.weights.shape}, for {features} features and {targets} targets")
+        return found
 
     def __call__(self, signal_BTD: Any, lengths: Any) -> Floats:
         """Return outputs for the end of each window, (B, 1, K)."""
@@ -73,8 +86,7 @@ def fit_ridge(windows: Windows, penalties: Sequence[float]) -> Ridge:
 
 def _normal_equations(windows: Windows, middle: Floats) -> tuple[Floats, Floats]:
     """Return the sums of products of features, (F, F), and of labels and features, (K, F)."""
-    _, (steps, *_) = windows.parts["train"].spans(np.zeros(1, np.int64))
-    size, targets = steps * len(middle) + 1, windows.steps.target.shape[1]
+    size, targets = next(_rows(windows, middle))[0].shape[1], windows.steps.target.shape[1]
     gram, moments, product = np.zeros((size, size)), np.zeros((targets, size)), np.empty((size, size))
     for design_BF, labels_BK in _rows(windows, middle):
         for row, label in zip(design_BF, labels_BK, strict=True):
@@ -89,12 +101,12 @@ def _generalised_cross_validation(windows: Windows, fits: Sequence[Ridge], gram:
     tr H = tr((G + p I)^-1 G) = rank - p tr((G + p I)^-1) with G the sums of products, p the penalty and I without the
     intercept.
     """
-    squares = np.zeros((len(fits), len(fits[0].weights)))
+    squares, count = np.zeros((len(fits), len(fits[0].weights))), 0
     for design_BF, labels_BK in _rows(windows, fits[0].middle):
+        count += len(labels_BK)
         for number, fit in enumerate(fits):
             outputs = np.stack([total(design_BF * weight, axis=1) for weight in fit.weights], axis=1)
             squares[number] += total((labels_BK - outputs) ** 2, axis=0)
-    count = windows.parts["train"].windows
     for number, fit in enumerate(fits):
         full, penalty = gram + fit.penalties[0] * held, fit.penalties[0]
         trace = len(cholesky(full)) - penalty * float(total(inverse_diagonal(full) * held.diagonal()))

@@ -1,0 +1,48 @@
+"""A model file and its members, and what they forecast of a recording."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recurrent.ingest.csv_stream import CsvFile
+from recurrent.network.model_file import ModelFile, model_paths
+from recurrent.network.predictor import Predictor, read_predictor
+from recurrent.storage.meta import Inputs
+
+
+@dataclass(frozen=True)
+class Model:
+    """Networks whose mean is the forecast: the one at a path and its members beside it, of the first split."""
+
+    paths: tuple[Path, ...]
+    inputs: Inputs
+    all_steps: bool  # whether they have an output for each step of a window
+
+    @classmethod
+    def open(cls, path: Path) -> "Model":
+        """Find the networks.
+
+        Raises
+        ------
+        ValueError
+            Where the file is no model, or the model reads something else than rows of numbers.
+        """
+        saved = ModelFile.read(path)
+        if saved.inputs is None or saved.config.input != "values" or saved.inputs.one_window_per_group:
+            reads = "words" if saved.config.input != "values" else "groups of rows"
+            raise ValueError(f"{path}: the model reads {reads}, expected one that reads a recording")
+        return cls(tuple(model_paths(path, 1)[0]), saved.inputs, saved.config.readout == "all_steps")
+
+    def predictors(self, *, backend: str, threads: int) -> list[Predictor]:
+        """Return the networks as functions."""
+        return [read_predictor(path, backend=backend, threads=threads) for path in self.paths]
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all files."""
+        return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in self.paths)).hexdigest()
+
+    def recording(self, path: Path, **options: Any) -> CsvFile:
+        """Return the columns of a recording that the networks read."""
+        return CsvFile(path, signal=self.inputs.signal, target=None, failure_threshold=None, **options)
