@@ -10,8 +10,8 @@ import yaml
 
 from recurrent.config import schema
 from recurrent.config.fields import CELLS
-from recurrent.config.schema import Settings
 from recurrent.config.reader import ParamsError, read
+from recurrent.config.schema import Settings
 from recurrent.train import trainer as training
 from recurrent.window import steps
 
