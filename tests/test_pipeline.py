@@ -111,7 +111,7 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert set(result["gain_ci95"]) == {"mae", "mse", "mean_delta"}
     for error, gain in result["gain_ci95"].items():
         assert set(gain) == {"baseline", "low", "high"} and gain["low"] < gain["high"]
@@ -204,7 +204,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(home):
     doomed = processes.start("train", arguments("train"), cwd=home, without=("DVC_ROOT",), killed_in_write=3)
     assert finish(doomed)[0] == -signal.SIGKILL
     states = home / ".cache" / "checkpoints"
-    assert {path.suffix for path in states.iterdir()} == {".pt", ".tmp"}
+    assert {path.suffix for path in states.iterdir()} == {".pt", ".tmp", ".lock"}
     clear(home, "train")
     code, out, err = finish(start(home, "train"))
     assert (code, err) == (0, said("train"))

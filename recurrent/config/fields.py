@@ -11,7 +11,8 @@ MOST_ROWS, MOST, MOST_THREADS = 10**7, 1000, 512
 CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
 
 
-def _one_or_several(value: object) -> object:
+def one_or_several(value: object) -> object:
+    """Return a list also of one text without brackets."""
     return [value] if isinstance(value, str) else value
 
 
@@ -69,7 +70,7 @@ def several(kind: type) -> type:
         Strict(False),  # of the list only, so that one name may stand without brackets
         Field(min_length=1),
         AfterValidator(all_different),
-        BeforeValidator(_one_or_several),
+        BeforeValidator(one_or_several),
     ]
 
 
