@@ -90,9 +90,8 @@ systems: install ## run all other systems -> systems/metrics/*.json and the tabl
 	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	$(BIN)/python -m reports.systems_table
 
-seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
-	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
-	$(BIN)/python -m benchmarks.seeds --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
+seeds: install ## the exercise on five recordings with five networks each, its frontier and its floor -> docs/seeds.md; resumes
+	$(BIN)/python -m benchmarks.exercise seeds floor frontier
 
 P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure -S ingest.last_cycle=drop \
 	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=32 \

@@ -1,5 +1,6 @@
 """Nothing of the test part enters training, for every source and every way to split its rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
