@@ -261,7 +261,7 @@ def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, high, words):
 
 def test_where_networks_learnt_validation_too_baselines_did(tmp_path):
     windows = cut(tmp_path, np.arange(40.0), np.arange(40.0) ** 2)
-    params = {"ridge_penalties": (1.0,), "moving_average": 3}
+    params = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()}
     for refit, parts in ((False, ["train"]), (True, ["train", "validation"])):
         networks = [lambda signal, _: np.zeros((len(signal), 1, 1))]
         found = scoring.evaluate_split(windows, networks, refit=refit, **params).baseline_forecasts["median"]

@@ -37,7 +37,7 @@ def results(folder, view, *, in_labels=0.0, in_signal=0.0, readout="all_steps"):
     history = train(Trainer(network, windows, replace(SHIPPED.train, **plan), seed=0))
     predictors = [lambda x, n: network.predict(x, n)]
     params = {"ridge_penalties": (0.0, 1.0), "moving_average": 3, "seasons": (4,)}
-    found = evaluate_split(windows, predictors, **params)
+    found = evaluate_split(windows, predictors, refit=False, **params)
     runs = free_running.short_runs(windows, predictors, 3, **params).scores()
     return {
         "scalers": fit_scalers(windows),
