@@ -53,12 +53,11 @@ class Windows:
         """Return the same steps under another split."""
         return self._with_parts({name: list(part.spans) for name, part in self.meta.splits[number].items()})
 
-    @property
-    def refit(self) -> "Windows":
-        """The same windows, of which train is train and validation together; there is no part of that name."""
-        test = [(begin, end) for begin, end in self.parts["test"].stretches.tolist()]
-        both = merged(np.concatenate([self.parts[name].stretches for name in ("train", "validation")]))
-        return self._with_parts({"train": [(begin, end) for begin, end in both.tolist()], "test": test})
+    def with_validation(self) -> "Windows":
+        """Return the same windows, where train has the rows of validation, too, and the windows across both."""
+        spans = {name: self.parts[name].stretches for name in PARTS}
+        spans["train"] = merged(np.concatenate([spans["train"], spans["validation"]]))
+        return self._with_parts({name: [(begin, end) for begin, end in own.tolist()] for name, own in spans.items()})
 
     def _with_parts(self, limits: Limits) -> "Windows":
         meta, known = self.meta, self.steps.known
@@ -73,13 +72,6 @@ class Windows:
             one_window_per_group=meta.one_window_per_group,
         )
         return replace(self, parts={str(name): part for name, part in parts.items()})
-
-    def with_validation(self) -> "Windows":
-        """Return the same windows, where train has those of validation, too."""
-        train, validation = self.parts["train"], self.parts["validation"]
-        spans, context = ([getattr(part, name) for part in (train, validation)] for name in ("group_spans", "context"))
-        both = replace(train, group_spans=np.concatenate(spans), context=np.concatenate(context))
-        return replace(self, parts={**self.parts, "train": both})
 
     def array(self, name: str) -> Array:
         """Return a part as (-1, B, T, D): a view on the mapped steps, which copies nothing.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from part_rows import other_values, rows_of
 from seeds import SEED
 from small_data import SMALL, from_disk, read_source
 from small_windows import cut
@@ -64,24 +65,6 @@ def windows_of(folder, recording, split, params):
     recording.write(folder / "series")
     more = {"folds": 3, "repeats": 2} if split == "folds" else {}
     return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **PARAMS | more | params).splits
-
-
-def rows_of(one, part, recording) -> list[int]:
-    """The rows of the recording that a part holds."""
-    own, samples = one.parts[part].steps, one.meta.samples_per_step
-    if one.steps.group is not None and one.meta.split in ("groups", "folds"):
-        chosen = set(np.asarray(one.steps.group[own]).tolist())
-        return [row for row, group in enumerate(recording.group.tolist()) if group in chosen]
-    return [row for step in own.tolist() for row in range(step * samples, (step + 1) * samples)]
-
-
-def other_values(recording, rows) -> Recording:
-    """The same with other numbers in these rows: other words and classes, where the numbers stand for such."""
-    signal, target = recording.signal.copy(), recording.target.copy()
-    words, classes = len(recording.meta.vocabulary or ()), len(recording.meta.classes or ())
-    signal[rows] = (signal[rows] + 1) % words if words else 7 * signal[rows] + 50
-    target[rows] = (target[rows] + 1) % classes if classes else 7 * target[rows] + 50
-    return replace(recording, signal=signal, target=target)
 
 
 def read_by_training(one) -> list[bytes]:

@@ -234,8 +234,7 @@ def test_a_part_without_a_known_label_is_refused(tmp_path):
 
 def test_train_and_validation_together_for_a_refit(tmp_path):
     windows = cut(tmp_path, np.arange(ROWS), failures=FAILURES, split="failures")
-    both = windows.refit
-    assert [*both.parts] == ["train", "test"]
+    both = windows.with_validation()
     assert both.last_steps("train").tolist() == [*range(2, 25)]
     assert both.last_steps("test").tolist() == windows.last_steps("test").tolist() == [*range(25, 31)]
 
