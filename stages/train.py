@@ -18,7 +18,7 @@ from recurrent.cells.kernels import threads
 from recurrent.config import schema
 from recurrent.config.stage import run
 from recurrent.network.model_file import model_path
-from recurrent.storage.tables import write_json
+from recurrent.storage.digest import write_sealed
 from recurrent.train import checkpoint
 from recurrent.train.history import History, training_summary
 from recurrent.train.labels import LABELS
@@ -58,7 +58,8 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
         checkpoints += saved
     for done in checkpoints:  # not before: an interrupted run trains no network twice
         done.remove()
-    write_json(model.with_name("training.json"), summaries[0] | ({"others": summaries[1:]} if summaries[1:] else {}))
+    summary = summaries[0] | ({"others": summaries[1:]} if summaries[1:] else {})
+    write_sealed(model.with_name("training.json"), summary, [history])
 
 
 def _train(
@@ -110,7 +111,7 @@ def _fit(
 
 
 def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) -> str:
-    parameters = asdict(params) | {"windows": data.meta.to_json(), "run": run}
+    parameters = asdict(params) | {"windows": data.steps.digest, "run": run}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
     parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}

@@ -171,8 +171,8 @@ def test_it_compiles_for_other_cpus(tmp_path, monkeypatch, source, flags, name, 
     known = subprocess.run([*command, "-c", "-o", tmp_path / "empty.o", tmp_path / "empty.c"], capture_output=True)
     if known.returncode:
         pytest.skip(f"{name} knows no {march}")
-    compiled_c._compile(command, source, tmp_path / "built.so")
-    assert (tmp_path / "built.so").read_bytes()[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
+    built = compiled_c._compile(command, source, tmp_path, "built")
+    assert built.read_bytes()[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
 
 
 @needs_compiler
@@ -183,3 +183,67 @@ def test_numbers_are_parsed_where_a_double_is_a_double(tmp_path, method, good):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode == 0) == good
     assert ("rounded twice" in done.stderr) != good
+
+
+@needs_compiler
+@pytest.mark.parametrize("harm", ["empty", "cut", "bit", "mode", "link"])
+def test_a_damaged_library_is_built_again_with_a_word(tmp_path, source, monkeypatch, capsys, harm):
+    """Loaded, a cut one ends the process by SIGBUS, one with other bytes by SIGSEGV."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert twice(source) == 42
+    (built,) = (tmp_path / "cache" / "recurrent").iterdir()
+    content = built.read_bytes()
+    middle = len(content) // 2
+    changed = {"empty": b"", "cut": content[:middle], "bit": content[:middle] + b"\xff" + content[middle + 1 :]}
+    built.unlink()  # not in place: it is loaded
+    if harm == "link":
+        (tmp_path / "other.so").write_bytes(content)
+        built.symlink_to(tmp_path / "other.so")
+    else:
+        built.write_bytes(changed.get(harm, content))
+        built.chmod(0o777 if harm == "mode" else 0o700)
+    assert twice(source) == 42
+    assert capsys.readouterr().err == f"{built}: damaged, or not of this user: built again\n"
+    (again,) = (tmp_path / "cache" / "recurrent").iterdir()
+    assert again.read_bytes() == content and not again.is_symlink() and again.stat().st_mode & 0o777 == 0o700
+    assert twice(source) == 42 and capsys.readouterr().err == ""
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+@needs_compiler
+@pytest.mark.parametrize("harm", ["file", "folder", "parent", "link", "owner", "no home"])
+def test_without_a_cache_of_ones_own_a_library_is_built_at_each_start(tmp_path, source, monkeypatch, capsys, harm):
+    cache, temporary = tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr(compiled_c.tempfile, "tempdir", str(temporary))
+    if harm == "file":  # no folder can be made there, as on a read-only disk
+        cache.touch()
+    elif harm == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(Path, "home", no_home)
+    else:
+        (cache / "recurrent").mkdir(parents=True, mode=0o700)
+    if harm in ("folder", "parent"):
+        (cache if harm == "parent" else cache / "recurrent").chmod(0o777)
+    elif harm == "link":
+        (cache / "recurrent").rename(tmp_path / "elsewhere")
+        (cache / "recurrent").symlink_to(tmp_path / "elsewhere")
+    elif harm == "owner":
+        me = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    assert twice(source) == 42
+    assert capsys.readouterr().err.startswith("compiled code is not kept, but built at each start: ")
+    assert list(temporary.iterdir()) == [] and not list(tmp_path.rglob("*.so"))
+
+
+@needs_compiler
+def test_a_relative_cache_home_is_ignored(tmp_path, source, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert twice(source) == 42
+    assert not (tmp_path / "cache").exists() and len([*(tmp_path / "home" / ".cache" / "recurrent").iterdir()]) == 1

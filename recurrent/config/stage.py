@@ -10,9 +10,12 @@ file, and the name of a system comes from DVC in the variable DVC_STAGE.
 
 import argparse
 import dataclasses
+import errno
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +25,8 @@ from recurrent.config.reader import read
 from recurrent.config.schema import Settings, System
 
 FAILED, INTERRUPTED = 1, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+WATCH_SECONDS = 0.5
 PATHS = {  # what the arguments of the stages are
     "raw": "folder of the source's files, written by fetch",
     "csv": "the recording, a CSV, written by simulate",
@@ -51,6 +56,7 @@ def run(main: Callable[..., None]) -> None:
     parser.add_argument("--project", type=Path, help="a folder of several systems, to which all paths are relative")
     parser.add_argument("--system", help="the one to run, which {system} in a path stands for; default: DVC's")
     arguments = vars(parser.parse_args())
+    _end_with_dvc()
     with errors_in_one_line("`dvc repro` begins this stage again"):
         _require_own_workspace(Path(str(module.__file__)))
         file, project, system = (arguments.pop(name) for name in ("params", "project", "system"))
@@ -71,8 +77,7 @@ def errors_in_one_line(after_interrupt: str) -> Iterator[None]:
     except (ValueError, OSError, MemoryError) as error:
         if "TRACEBACK" in os.environ:
             raise
-        memory = "not enough memory: " if isinstance(error, MemoryError) else ""
-        print(f"error: {memory}{error}", file=sys.stderr)
+        print(f"error: {_words(error)}", file=sys.stderr)
         sys.exit(FAILED)
     except KeyboardInterrupt as interrupt:
         print(f"interrupted; {str(interrupt) or after_interrupt}", file=sys.stderr)
@@ -90,6 +95,41 @@ def _system_of_dvc(stage: str) -> str:
     if not name:
         raise ValueError(f"which system? Run dvc repro {stage}@NAME, or give --system NAME")
     return name
+
+
+def _words(error: ValueError | OSError | MemoryError) -> str:
+    """Say of an error of the system which path it concerns, and what to do."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}"
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    cure = "; free some space there, then run the same command again" if error.errno in FULL else ""
+    return f"{error.filename}: {error.strerror}{cure}" if error.filename else f"{error.strerror}{cure}"
+
+
+def _end_with_dvc() -> None:
+    """Stop this process when DVC ends, also by SIGKILL; a shell may stand between the two."""
+    if "DVC_STAGE" not in os.environ:
+        return  # started by hand, where the terminal may close before the stage ends
+    ancestors = _ancestors()
+
+    def watch() -> None:
+        while _ancestors() == ancestors:
+            time.sleep(WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _ancestors() -> tuple[int, int]:
+    """Return the parent and, where that is a shell that was given a command, its parent; 0 where that is unknown."""
+    parent, about = os.getppid(), Path(f"/proc/{os.getppid()}")
+    try:
+        if b"\0-c\0" in (about / "cmdline").read_bytes():
+            return parent, int((about / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # no /proc, or the parent has just ended
+        pass
+    return parent, 0
 
 
 def _stop(number: int, frame: object) -> NoReturn:

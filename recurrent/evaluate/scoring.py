@@ -35,15 +35,20 @@ class SplitResult:
     networks: tuple[Scores, ...]  # of each network alone, on the test part
 
 
-def evaluate_split(windows: Windows, predictors: Sequence[Predictor], **params: Any) -> SplitResult:
-    """Forecast with networks and baselines, and score; `params` are those of baselines.forecasts."""
+def evaluate_split(windows: Windows, predictors: Sequence[Predictor], *, refit: bool, **params: Any) -> SplitResult:
+    """Forecast with networks and baselines, and score.
+
+    With `refit`, the networks learnt train and validation, so baselines are fitted on both, too; `params` are those of
+    baselines.forecasts.
+    """
+    learnt = windows.with_validation() if refit else windows
     scores: dict[str, Scores] = {}
     for part in PARTS:
         predicted, alone, all_steps = forecast(windows, part, predictors)
         truth = truth_of(windows, part)
         scores[part] = truth.score(predicted) | all_steps
     networks = tuple(truth.score(by_network) for by_network in alone)
-    of_baselines = baselines.forecasts(windows, "test", truth.baselines, **params)
+    of_baselines = baselines.forecasts(learnt, "test", truth.baselines, **params)
     return SplitResult(windows, truth, scores, predicted, of_baselines, networks)
 
 
@@ -61,7 +66,8 @@ def forecast(windows: Windows, part: str, predictors: Sequence[Predictor]) -> tu
         outputs = [predictor(padded.signal, padded.lengths) for predictor in predictors]
         outputs_BAK, batch = mean(outputs, axis=0)[: padded.n_valid], padded.valid()
         if outputs_BAK.shape == batch.labels.shape and batch.lengths is None:
-            error.add(batch.actual, batch.inverse_transform(outputs_BAK))
+            counted = slice(None) if batch.known is None else batch.known
+            error.add(batch.actual[counted], batch.inverse_transform(outputs_BAK)[counted])
         last.append([batch.forecast(found) for found in (outputs_BAK, *(own[: padded.n_valid] for own in outputs))])
     predicted, *alone = (np.concatenate(blocks) for blocks in zip(*last, strict=True))
     return predicted, alone, {"mean_delta_all_steps": error.value} if error.size else {}

@@ -1,12 +1,12 @@
-"""The one form every source takes on disk: signal.npy (n, D), target.npy (n, K), group.npy (n,), meta.json.
+"""The one form every source takes on disk: signal.npy (n, D), target.npy (n, K), group.npy, known.npy (n,), meta.json.
 
 Rows are in time order; `group` (absent for one long series) marks what must not be mixed, such as a student
-or a review. The files hold what np.save would have written, bit for bit.
+or a review; `known` (absent where all are) marks the rows whose target is no filled value. The files hold what np.save
+would have written, bit for bit.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from recurrent.storage.atomic import META
+from recurrent.storage.digest import read_sealed
 from recurrent.storage.meta import Meta, SeriesMeta
 from recurrent.storage.npy import Array
-from recurrent.storage.series_writer import META, SeriesWriter
+from recurrent.storage.series_writer import SeriesWriter
 
 M = TypeVar("M", bound=Meta)
 
@@ -30,32 +32,42 @@ class Recording:
     signal, target : (n, D) and (n, K), rows in time order; `target` of a row is the quantity at that row
     group : (n,) integers, rows of one group side by side; None for one series
     meta : what the rows are
+    known : (n,) False where the target of a row is not known: any values that fill it are neither learnt nor scored,
+        while the row's signal is read like any other; None: all are known
     """
 
     signal: Array
     target: Array
     group: Array | None
     meta: SeriesMeta
+    known: Array | None = None
 
     def summary(self) -> str:
-        """Return how much there is, and what was noted about it."""
-        return "\n".join([f"{len(self.signal)} rows of {', '.join(self.meta.signal)}", *(self.meta.source.notes or ())])
+        """Return how much there is, what was left out, and what is unusual about it."""
+        counted = self.meta.counts.lines() if self.meta.counts else []
+        return "\n".join([f"{len(self.signal)} rows of {', '.join(self.meta.signal)}", *counted])
 
     def write(self, folder: Path) -> None:
         """Write it as a `Series`."""
         with SeriesWriter(folder) as writer:
-            writer.append(self.signal, self.target, self.group)
+            writer.append(self.signal, self.target, self.group, self.known)
             writer.finish(self.meta)
 
 
 @dataclass(frozen=True, eq=False)
 class Series(Generic[M]):
-    """A series on disk; the arrays are read-only memory maps, so opening is free at any size."""
+    """A series on disk; the arrays are read-only memory maps.
+
+    Opening reads all files once, in flat memory, to compare them with the digests in meta.json: seconds for gigabytes.
+    `digest` is that of meta.json, so that of all there is.
+    """
 
     signal: Array
     target: Array
     group: Array | None
+    known: Array | None
     meta: M
+    digest: str
 
     @classmethod
     def open(cls, folder: Path, meta: type[M]) -> Series[M]:
@@ -64,24 +76,13 @@ class Series(Generic[M]):
         Raises
         ------
         ValueError
-            Where a file is missing, unreadable or disagrees with meta.json.
+            Where a file is missing or damaged.
         """
-        try:
-            values = json.loads((folder / META).read_text(encoding="utf-8"))
-            rows, dtypes = values.pop("rows"), values.pop("dtype")
-            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in dtypes}
-            signal, target, group = arrays["signal"], arrays["target"], arrays.get("group")
-        except FileNotFoundError as error:
-            raise ValueError(f"{folder}: no series here, {Path(error.filename).name} is missing") from error
-        except KeyError as error:
-            raise ValueError(f"{folder}: meta.json does not name {error}") from error
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{folder}: not a readable series: {error}") from error
-        for name, array in arrays.items():
-            if len(array) != rows or array.dtype.name != dtypes[name]:
-                found = f"{name}.npy holds {len(array)} rows of {array.dtype.name}"
-                raise ValueError(f"{folder}: {found}, meta.json says {rows} of {dtypes[name]}")
-        return cls(signal, target, group, meta.from_json(values, folder / META))
+        values = read_sealed(folder / META)
+        own, _, _ = (values.pop(key) for key in ("digest", "rows", "dtype"))
+        arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in values.pop("files")}
+        signal, target, group, known = arrays["signal"], arrays["target"], arrays.get("group"), arrays.get("known")
+        return cls(signal, target, group, known, meta.from_json(values, folder / META), own)
 
     def blocks(self, rows: int) -> Iterator[tuple[Array, Array]]:
         """Read (signal, target) in order, `rows` at a time, the last block shorter.

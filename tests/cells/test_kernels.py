@@ -258,28 +258,6 @@ def test_a_gradient_of_a_gradient_is_an_error_but_for_the_reference():
                 torch.autograd.grad(states.sum(), x, create_graph=True)
 
 
-@needs_compiler
-@pytest.mark.parametrize("harm", ["folder", "file", "link", "owner"])
-def test_nothing_is_loaded_that_another_user_could_have_written(fresh, tmp_path, monkeypatch, capsys, harm):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert dispatch.choose("c") == "c"
-    folder = tmp_path / "recurrent"
-    (built,) = folder.iterdir()
-    assert folder.stat().st_mode & 0o777 == 0o700
-    compiled_c.load.cache_clear()
-    c_library.library.cache_clear()
-    if harm == "link":
-        built.rename(tmp_path / "other.so")
-        built.symlink_to(tmp_path / "other.so")
-    elif harm == "owner":
-        me = os.geteuid()
-        monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-    else:
-        (folder if harm == "folder" else built).chmod(0o777)
-    assert dispatch.choose("c") == "numpy"
-    assert "another user can write to" in capsys.readouterr().err
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA: cuDNN's recurrence is untested here")
 def test_cudnn_equals_the_reference():
     found = outcome(cell("auto", 3, 33, 2).cuda(), 5, 9)

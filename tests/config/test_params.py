@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from recurrent.config import schema
+from recurrent.config.fields import CELLS
 from recurrent.config.reader import ParamsError, read
-from recurrent.config.schema import CELLS, Settings
+from recurrent.config.schema import Settings
 from recurrent.train import trainer as training
 from recurrent.window import steps
 
@@ -46,7 +47,8 @@ def edit(folder, changes):
     text = SHIPPED
     for key in reversed([key for key in nodes() if key in changes]):
         name, value = nodes()[key]
-        text = text[: name.start_mark.index] + changes[key] + text[value.end_mark.index :]
+        end = len(SHIPPED[: value.end_mark.index].rstrip())  # a list in lines of its own ends before the next key
+        text = text[: name.start_mark.index] + changes[key] + text[end:]
     return put(folder, text)
 
 
@@ -113,7 +115,8 @@ WRONG_TYPES = [
     *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
     *(
-        (["model.residual_penalties", "evaluate.ridge_penalties"], value)
+        ([key], value)
+        for key in ("model.residual_penalties", "evaluate.ridge_penalties")
         for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")
     ),
 ]
@@ -137,6 +140,8 @@ OUT_OF_RANGE = {
     "seq_len": ["0", 10**19],
     "simulate.cycles": ["0"],
     "simulate.sample_rate": ["0", "-2000.0"],
+    "simulate.gain_spread": ["-0.1"],
+    "simulate.wander": ["-0.1", ".inf"],
     "ingest.csv": ["''"],
     "ingest.target": ["''"],
     "ingest.failure_threshold": ["-0.1"],

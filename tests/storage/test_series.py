@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurrent.storage.digest import write_sealed
 from recurrent.storage.meta import Meta
 from recurrent.storage.series import Series
 from recurrent.storage.series_writer import SeriesWriter
@@ -45,6 +46,7 @@ def test_round_trip(tmp_path):
     assert series.meta == Note(7)
     meta = json.loads((tmp_path / "deep" / "series" / "meta.json").read_text())
     dtype = {"signal": "int16", "target": "float64", "group": "int16"}
+    assert set(meta.pop("files")) == {f"{name}.npy" for name in dtype} and meta.pop("digest") == series.digest
     assert meta == {"zebra": 7, "ant": [2], "rows": 3, "dtype": dtype}  # and nothing of what is None
     assert isinstance(series.signal, np.memmap) and not series.signal.flags.writeable
 
@@ -164,28 +166,36 @@ def test_meta_is_sorted(tmp_path):
         ({"bee": 1}, "bee: Unexpected keyword argument"),
     ],
 )
-def test_a_damaged_meta_is_refused_by_key(tmp_path, change, message):
+def test_a_meta_of_another_kind_is_refused_by_key(tmp_path, change, message):
     write(tmp_path / "s", [1])
     path = tmp_path / "s" / "meta.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    values = json.loads(path.read_text()) | change
+    for key in ("files", "digest"):
+        del values[key]
+    write_sealed(path, values, (tmp_path / "s").glob("*.npy"))
     with pytest.raises(ValueError, match=f"meta.json: {message}"):
         Series.open(tmp_path / "s", Note)
 
 
-def test_open_names_what_is_wrong(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere: no series here, meta.json is missing"):
-        Series.open(tmp_path / "nowhere", Note)
-    folder = tmp_path / "s"
-    write(folder, [1, 2, 3])
-    np.save(folder / "signal.npy", np.zeros((2, 1), np.int16))
-    with pytest.raises(ValueError, match="signal.npy holds 2 rows of int16, meta.json says 3 of int16"):
-        Series.open(folder, Note)
-    (folder / "signal.npy").write_bytes(b"short")
-    with pytest.raises(ValueError, match="s: not a readable series"):
-        Series.open(folder, Note)
-    (folder / "signal.npy").unlink()
-    with pytest.raises(ValueError, match="signal.npy is missing"):
-        Series.open(folder, Note)
-    (folder / "meta.json").write_text("{}")
-    with pytest.raises(ValueError, match="does not name 'rows'"):
-        Series.open(folder, Note)
+@pytest.mark.parametrize("name", ["signal.npy", "target.npy", "meta.json"])
+@pytest.mark.parametrize("harm", ["bit", "cut", "empty", "gone"])
+def test_open_names_the_damaged_file_and_the_cure(tmp_path, name, harm):
+    write(tmp_path / "s", [1, 2, 3])
+    path = tmp_path / "s" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) - 4] ^= 1
+    path.write_bytes({"bit": bytes(content), "cut": content[:-4], "empty": b"", "gone": b""}[harm])
+    if harm == "gone":
+        path.unlink()
+    with pytest.raises(ValueError, match=rf"{name}(: damaged.* delete it and| is missing;) run dvc repro"):
+        Series.open(tmp_path / "s", Note)
+
+
+def test_known_labels_are_kept_beside_the_target(tmp_path):
+    rows, known = np.arange(4.0)[:, None], np.array([True, False, True, True])
+    with SeriesWriter(tmp_path / "s") as writer:
+        writer.append(rows[:2], rows[:2], known=known[:2])
+        writer.append(rows[2:], rows[2:], known=known[2:])
+        writer.finish(Note())
+    assert Series.open(tmp_path / "s", Note).known.astype(bool).tolist() == known.tolist()
+    assert write(tmp_path / "s", [1, 2]).known is None and not (tmp_path / "s" / "known.npy").exists()

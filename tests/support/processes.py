@@ -7,15 +7,19 @@ from pathlib import Path
 
 # a stage that is killed in the middle of its nth write of a checkpoint
 KILLED = """
-import os, signal, torch
-save, saves = torch.save, []
-def killed(state, path):
-    save(state, path)
-    saves.append(path)
-    if len(saves) == {n}:
-        os.truncate(path, os.path.getsize(path) // 2)
-        os.kill(os.getpid(), signal.SIGKILL)
-torch.save = killed
+import os, signal
+from contextlib import contextmanager
+from recurrent.train import checkpoint
+replacing, saves = checkpoint.replacing, []
+@contextmanager
+def killed(path):
+    with replacing(path) as temporary:
+        yield temporary
+        saves.append(path)
+        if len(saves) == {n}:
+            os.truncate(temporary, os.path.getsize(temporary) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.replacing = killed
 import stages.{stage}
 from recurrent.config.stage import run
 run(stages.{stage}.main)

@@ -2,7 +2,9 @@
 
 import copy
 import csv
+import errno
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, astuple, replace
@@ -30,7 +32,8 @@ from recurrent.window.windows import Windows
 
 torch.set_num_threads(1)
 CELLS = sorted(path.stem for path in Path(cells.__file__).parent.glob("[!_]*.py"))
-SHIPPED = params.read(Path(__file__).parents[2] / "params.yaml", Settings)
+ROOT = Path(__file__).parents[2]
+SHIPPED = params.read(ROOT / "params.yaml", Settings)
 USUAL = replace(
     SHIPPED.train,
     **{"loss": "mae", "learning_rate": 0.02, "learning_rate_decay": 0.9, "gradient_clip": 5.0},
@@ -76,10 +79,13 @@ def test_the_loss_is_the_sum_over_the_steps_and_the_mean_over_the_windows(window
         batch = windows.gather(part, np.arange(windows.parts[part].windows))
         target, answers = batch.labels, network.predict(batch.signal)
         error = (answers - target) / network.target_scaler.scale
-        expected[f"{part}_loss"] = LOSS[loss](error).sum(axis=(1, 2)).mean()
+        counted = np.ones(batch.labels.shape[:2], bool) if batch.known is None else batch.known
+        # of the first three windows of validation, the labels before it are train's; the mean is per label, times steps
+        assert counted.sum() == counted.size - (6 if part == "validation" else 0)
+        expected[f"{part}_loss"] = LOSS[loss](error)[counted].sum() / counted.sum() * counted.shape[1]
         expected[f"{part}_mean_delta"] = metrics.mean_delta(target[:, -1], answers[:, -1])
     [row] = train(run)
-    assert windows.parts["train"].windows == 72 and windows.parts["validation"].windows == 22  # 9 batches, 2 3/4
+    assert windows.parts["train"].windows == 72 and windows.parts["validation"].windows == 25  # 9 batches, 3 1/8
     assert {name: asdict(row)[name] for name in expected} == pytest.approx(expected, rel=1e-5)
 
 
@@ -134,7 +140,7 @@ def test_the_best_epochs_weights_are_kept(windows):
     rows = train(run)
     deltas = [row.validation_mean_delta for row in rows]
     assert run.best_epoch == 1 + int(np.argmin(deltas)) < len(rows)  # at this rate the last is not the best
-    batch = windows.gather("validation", np.arange(22))
+    batch = windows.gather("validation", np.arange(25))
     kept = metrics.mean_delta(batch.labels[:, -1], run.forecaster.predict(batch.signal)[:, -1])
     assert kept == pytest.approx(min(deltas), rel=1e-6)
     summary = history.training_summary(run)
@@ -203,7 +209,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, windows, cell, best):
     assert bits(resumed) == bits(undisturbed) != bits(killed)
     assert resumed.best_epoch == best
     saved.remove()
-    assert saved.load() is None and not list((tmp_path / "states").iterdir())
+    assert not list((tmp_path / "states").iterdir()) and saved.load() is None
 
 
 def test_the_seed_decides(windows):
@@ -244,7 +250,15 @@ def test_the_fingerprint_is_of_parameters_and_code(tmp_path):
     assert fingerprint(parameters=parameters, code=files) != first
 
 
-@pytest.mark.parametrize("damage", [lambda content: b"garbage", lambda content: content[:-99], lambda content: b""])
+def one_bit(content):
+    """In the middle, where the weights are: without a digest this would be read, and other bits learnt."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: b"garbage", lambda content: content[:-99], lambda content: b"", one_bit]
+)
 def test_a_damaged_checkpoint_starts_over_with_a_notice(tmp_path, capsys, windows, damage):
     saved, run = Checkpoint(tmp_path / "states", "f00d"), trainer(windows, max_epochs=1)
     train(run)
@@ -252,57 +266,80 @@ def test_a_damaged_checkpoint_starts_over_with_a_notice(tmp_path, capsys, window
     assert saved.load() is not None and capsys.readouterr().err == ""
     saved.path.write_bytes(damage(saved.path.read_bytes()))
     assert saved.load() is None
-    assert "f00d.pt: unreadable checkpoint, starting over" in capsys.readouterr().err
+    assert "f00d.pt: damaged checkpoint, not used; training begins anew" in capsys.readouterr().err
 
 
-@pytest.fixture
-def ended():
-    """The number of a process that has come to its end."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+WRITES = """
+import os, sys
+from pathlib import Path
+from recurrent.storage.atomic import replacing
+with replacing(Path(sys.argv[1]), folder=len(sys.argv) > 2) as temporary:
+    print(temporary.name, flush=True)
+    input()
+"""
 
 
-def test_what_killed_writers_left_is_cleared_up_and_what_others_write_is_not(tmp_path, ended, monkeypatch):
-    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    stays = [
-        f".f00d.pt.{other.pid}.tmp",
-        f".beef.pt.{os.getppid()}.tmp",
-        ".f00d.pt.mine.tmp",
-        "beef.pt",
-        f".f00d.pt.{ended}",
-    ]
-    goes = [f".f00d.pt.{ended}.tmp", f".beef.pt.{ended}.tmp", f".f00d.pt.{os.getpid()}.tmp", f".f00d.pt.{10**30}.tmp"]
-    for name in stays + goes:
+def test_what_killed_writers_left_is_cleared_up_and_what_others_write_is_not(tmp_path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    paths = (tmp_path / "a.pt",), (tmp_path / "b.pt",), (tmp_path / "c", "folder"), (tmp_path / "d", "folder")
+    writers = [subprocess.Popen([sys.executable, "-c", WRITES, *map(str, words)], **pipes) for words in paths]
+    names = [writer.stdout.readline().strip() for writer in writers]
+    for writer in writers[::2]:
+        writer.kill()
+        writer.wait()
+    strangers = [".f00d.pt.mine.tmp", ".f00d.pt.1234"]
+    for name in (*strangers, f".f00d.pt.{os.getpid()}.tmp"):
         (tmp_path / name).touch()
     try:
-        assert Checkpoint(tmp_path, "f00d").load() is None
+        saved = Checkpoint(tmp_path, "f00d")
+        assert saved.load() is None
+        assert {path.name for path in tmp_path.iterdir()} == {*strangers, *names[1::2], "f00d.lock"}
     finally:
-        other.communicate(b"\n")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(stays)
+        for writer in writers:
+            writer.communicate("\n" if writer.returncode is None else None)
+    saved.remove()
+    assert {path.name for path in tmp_path.iterdir()} == {*strangers, "b.pt", "d"}
 
-    def refuse(*_):
-        raise PermissionError  # of another user, whom one may not signal
 
-    monkeypatch.setattr(os, "kill", refuse)
-    (tmp_path / goes[0]).touch()
-    Checkpoint(tmp_path, "f00d").load()
-    assert (tmp_path / goes[0]).exists()
+TRAINS = """
+import sys
+from pathlib import Path
+from recurrent.train.checkpoint import Checkpoint
+saved = Checkpoint(Path(sys.argv[1]), "f00d")
+saved.load()
+print("trains", flush=True)
+input()
+"""
+
+
+def test_a_checkpoint_has_one_owner_whom_the_second_names(tmp_path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    other = subprocess.Popen([sys.executable, "-c", TRAINS, str(tmp_path)], **pipes)
+    try:
+        assert other.stdout.readline() == "trains\n"
+        assert Checkpoint(tmp_path, "beef").load() is None  # another network is another checkpoint
+        expected = f"process {other.pid} in {ROOT} trains this network already; wait until it ends"
+        with pytest.raises(ValueError, match=re.escape(expected)):
+            Checkpoint(tmp_path, "f00d").load()
+    finally:
+        other.kill()
+        other.communicate()
+    assert Checkpoint(tmp_path, "f00d").load() is None  # the lock ended with the process
 
 
 def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     saved = Checkpoint(tmp_path / "states", "f00d")
     saved.save({"epoch": 1})
 
-    def full(_, path):
-        path.write_bytes(b"half")
-        raise OSError("no space left on device")
+    def full(file):
+        raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="no space left"):
-        saved.save({"epoch": 2})
-    assert saved.load() == {"epoch": 1}
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="f00d.pt"):
+            saved.save({"epoch": 2})
     assert [path.name for path in (tmp_path / "states").iterdir()] == ["f00d.pt"]
+    assert saved.load() == {"epoch": 1}
 
 
 def test_a_row_is_on_disk_before_the_next_epoch(tmp_path):
