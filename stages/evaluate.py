@@ -46,7 +46,7 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         content["free_running"] = runs.scores()
         for name, table in free_running.tables(runs, free_running.single_run(data, predictors[0]), data).items():
             write_csv(predictions / f"{name}.csv", [table])
-    summary = summary_text(content, truth)
+    summary = "\n".join([summary_text(content, truth), *data.doubts()])
     write_json(predictions / "meta.json", describe(results) | {"summary": summary.splitlines()})
     write_json(metrics, content)
     print(summary)

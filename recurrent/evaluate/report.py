@@ -27,6 +27,7 @@ def report(results: Sequence[SplitResult]) -> dict[str, Any]:
     }
     best = min(of_baselines, key=lambda name: of_baselines[name][error])
     counts = {f"{name}_windows": first.windows.parts[name].windows for name in PARTS}
+    counts["validation_windows_apart"] = first.windows.parts["validation"].windows_apart
     if first.windows.meta.countdown:
         cycle, _ = baselines.cycles(first.windows, first.windows.last_steps("test"))
         counts["test_cycles"] = len(np.unique(cycle))
