@@ -48,7 +48,6 @@ plot: {dpi: 45}
 # data with groups or words has these; for a recording, every other value is refused
 REFUSED = {
     "window.one_window_per_group",
-    "window.folds",
     "window.repeats",
     "window.seed",
     "model.input",
@@ -68,6 +67,7 @@ BESIDE = {  # what must be so for the other value to be seen
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
     "model.residual": {"model.readout": "last"},
     "model.residual_penalties": {"model.residual": "ridge", "model.readout": "last"},
+    "window.folds": {"window.split": "rolling_origin"},
     "window.relative_to_first": SOUND,
     "window.predict_change": SOUND,
     "evaluate.moving_average": SOUND,
@@ -119,7 +119,13 @@ def test_metrics_have_the_schema_that_is_promised(finished):
     assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
     assert set(result["baselines"]) == {"median", "clock", "ridge", "boosted_trees"}
     assert all(set(scores) == SCORES for scores in result["baselines"].values())
-    assert set(result["counts"]) == {"train_windows", "validation_windows", "test_windows", "test_cycles"}
+    assert set(result["counts"]) == {
+        "train_windows",
+        "validation_windows",
+        "test_windows",
+        "test_cycles",
+        "validation_windows_apart",
+    }
     best = min(scores["mae"] for scores in result["baselines"].values())
     assert result["skill"] == 1 - result["test"]["mae"] / best
 

@@ -21,9 +21,13 @@ class Splitter:
     Parameters
     ----------
     kind : failures or contiguous (one series, cut in time), each_group (every group is a series, cut in time),
-        groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes)
-    fractions : of train and of validation, the rest is test; with folds, how the groups that do not test are shared
-    folds, repeats, seed : of the shuffled kinds
+        groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes), cycles (one series,
+        each block of whole cycles tests once), rolling_origin (one series, each block after the first train and
+        validation tests once, and what lies before it is train and validation)
+    fractions : of train and of validation, the rest is test; with folds, cycles and rolling_origin, how those that do
+        not test are shared
+    folds : how often there is a test
+    repeats, seed : of the shuffled kinds
     """
 
     kind: str
@@ -48,6 +52,10 @@ class Splitter:
         if self.kind in ("failures", "contiguous"):
             failures = series.meta.failures if self.kind == "failures" else []
             return [_limits(in_time(len(series.signal), failures, samples_per_step, self.fractions))], None
+        if self.kind == "cycles":
+            return self._blocks_of_cycles([0, *series.meta.failures, len(series.signal)], samples_per_step), None
+        if self.kind == "rolling_origin":
+            return self._rolling(len(series.signal) // samples_per_step), None
         if self.kind == "given":
             if series.meta.parts is None:
                 raise ValueError("window.split is given, but the data set fixes no parts")
@@ -65,9 +73,42 @@ class Splitter:
         limits = [_limits([(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)]) for i in range(len(splits))]
         return limits, np.concatenate([part for split in splits for part in split])
 
+    @property
+    def _train_share(self) -> float:
+        return self.fractions[0] / sum(self.fractions)
+
+    def _blocks_of_cycles(self, bounds: Sequence[int], samples_per_step: int) -> list[Limits]:
+        """Test each block of cycles; those after it and then those before it are train, the last of them validation.
+
+        Validation thus lies before the test block, as where a series is cut in time. `bounds` are rows, one more than
+        cycles.
+        """
+        cycles, splits = np.arange(len(bounds) - 1), []
+        if not 2 <= self.folds <= len(cycles) or len(cycles) < 3:
+            expected = f"at least 2, and no more than the {len(cycles)} cycles between failures, of which 3 are needed"
+            raise ValueError(f"window.folds is {self.folds}, expected {expected}")
+        for test in np.array_split(cycles, self.folds):
+            rest = np.roll(cycles, -int(test[-1]) - 1)[: -len(test)]
+            parts = [np.sort(part) for part in _train_validation_test(rest[::-1], test, self._train_share)]
+            runs_of = [np.split(part, np.flatnonzero(np.diff(part) > 1) + 1) for part in parts]
+            spans = [[(bounds[run[0]], bounds[run[-1] + 1]) for run in part] for part in runs_of]
+            in_steps = [[(-(-a // samples_per_step), b // samples_per_step) for a, b in part] for part in spans]
+            splits.append(dict(zip(PARTS, in_steps, strict=True)))
+        return splits
+
+    def _rolling(self, steps: int) -> list[Limits]:
+        """Test equal blocks of the steps, one after the other."""
+        _, _, (begin, _) = in_time(steps, [], 1, self.fractions)
+        cuts = np.linspace(begin, steps, self.folds + 1).round().astype(np.int64).tolist()
+        trains = [max(1, round(cut * self._train_share)) for cut in cuts]
+        return [
+            _limits([(0, train), (train, cut), (cut, end)])
+            for train, cut, end in zip(trains, cuts, cuts[1:], strict=False)
+        ]
+
     def _groups(self, rows: Array) -> list[list[Array]]:
         """Numbers of the groups of train, validation and test, for each split."""
-        groups, train_share = len(rows), self.fractions[0] / sum(self.fractions)
+        groups, train_share = len(rows), self._train_share
         if self.kind == "groups":
             # the test part is that of scikit-learn's train_test_split with the same seed
             order = np.random.RandomState(self.seed).permutation(groups)

@@ -234,7 +234,6 @@ def test_train_and_validation_must_leave_a_test_part(tmp_path, train, validation
 NOT_OF_A_RECORDING = {
     "window.split": ["each_group", "groups", "folds", "given"],
     "window.one_window_per_group": ["true"],
-    "window.folds": ["5"],
     "window.repeats": ["2"],
     "window.seed": ["1"],
     "model.input": ["multi_hot", "embedding"],

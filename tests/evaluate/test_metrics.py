@@ -226,7 +226,13 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
         "mse": {"baseline": "clock", "low": 0.75, "high": 0.75},
         "mean_delta": {"baseline": "clock", "low": 0.125, "high": 0.125},
     }
-    assert result["counts"] == {"train_windows": 19, "validation_windows": 4, "test_windows": 7, "test_cycles": 1}
+    assert result["counts"] == {
+        "train_windows": 19,
+        "validation_windows": 4,
+        "validation_windows_apart": 4,
+        "test_windows": 7,
+        "test_cycles": 1,
+    }
 
 
 def test_a_perfect_baseline_leaves_no_skill(tmp_path):

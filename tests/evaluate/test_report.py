@@ -166,7 +166,13 @@ def test_of_several_splits_scores_are_means_and_a_split_is_one_value(tmp_path):
     assert result["test"]["mae"] == 3 and result["baselines"]["other"]["mae"] == pytest.approx(11 / 3)
     expected = {"mean": 3, "sd": pytest.approx(np.std(offs, ddof=1)), "worst": 6, "n": 3}
     assert result["one_network"]["mae"] == expected
-    assert result["counts"] == {"train_windows": 5, "validation_windows": 3, "test_windows": 4, "splits": 3}
+    assert result["counts"] == {
+        "train_windows": 5,
+        "validation_windows": 3,
+        "validation_windows_apart": 3,
+        "test_windows": 4,
+        "splits": 3,
+    }
     low, high = metrics.block_bootstrap(np.array([1.0, 2.0, -1.0]), 1)
     expected = {"baseline": "other", "low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["gain_ci95"]["mae"] == expected

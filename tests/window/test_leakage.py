@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from small_windows import cut
 import stages.ingest
 from recurrent import sources
 from recurrent.config import reader as params
-from recurrent.config.schema import Settings
+from recurrent.config.schema import Settings, Window
 from recurrent.sources import fault
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
@@ -32,6 +33,8 @@ CASES = [
         ("recorded fault", split, {"samples_per_step": 5, "statistics": ("std",)})
         for split in ("failures", "contiguous")
     ),
+    *(("recorded fault", split, FIVE) for split in ("cycles", "rolling_origin")),
+    ("sine", "rolling_origin", {}),
     *((name, "contiguous", {}) for name in SMALL if name not in GROUPED),
     *((name, "contiguous", {"predict_change": True}) for name in SMALL if name not in GROUPED),
     *((name, "contiguous", WHOLE) for name in GROUPED),
@@ -63,7 +66,8 @@ def recordings(tmp_path_factory):
 def windows_of(folder, recording, split, params):
     folder.mkdir(exist_ok=True)
     recording.write(folder / "series")
-    more = {"folds": 3, "repeats": 2} if split == "folds" else {}
+    more = {"folds": 3} if split in ("folds", "cycles", "rolling_origin") else {}
+    more |= {"repeats": 2} if split == "folds" else {}
     return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **PARAMS | more | params).splits
 
 
@@ -76,7 +80,7 @@ def read_by_training(one) -> list[bytes]:
 def test_every_source_and_every_kind_of_split_is_here():
     files = {path.stem for folder in sources.__path__ for path in Path(folder).glob("[!_]*.py")}
     assert files == {"fault", *(name for name, *_ in CASES)} - {"recorded fault"}
-    assert {split for _, split, _ in CASES} == {"failures", "contiguous", "each_group", "groups", "folds", "given"}
+    assert {split for _, split, _ in CASES} == {*get_args(get_type_hints(Window)["split"])}
 
 
 @case

@@ -8,6 +8,7 @@ from seeds import rng
 from sklearn.model_selection import train_test_split
 from small_windows import bounds, cut, write_series
 
+from recurrent.evaluate import baselines
 from recurrent.window.meta import PARTS
 from recurrent.window.split import group_spans
 
@@ -236,3 +237,64 @@ def test_padded_batches_mark_what_is_real_and_first_leaves_it_out(tmp_path):
     assert [batch.n_valid for batch in batches] == [3, 1]
     last = batches[-1]
     assert len(last.signal) == 3 and len(last.head(1).signal) == len(last.head(1).labels) == 1
+
+
+def spans(one) -> dict[str, list]:
+    return {name: one.parts[name].stretches.tolist() for name in PARTS}
+
+
+def test_each_block_of_cycles_tests_once_and_validation_lies_before_it(tmp_path):
+    """Cycles of 10 rows; the first and the last are cut off by the recording's ends."""
+    series = write_series(tmp_path, np.arange(80), failures=tuple(range(10, 80, 10)))
+    windows = cut(tmp_path, series, split="cycles", folds=4, fractions=(0.5, 0.25))
+    assert [spans(one) for one in windows.splits] == [
+        {"train": [[20, 60]], "validation": [[60, 80]], "test": [[0, 20]]},
+        {"train": [[40, 80]], "validation": [[0, 20]], "test": [[20, 40]]},
+        {"train": [[0, 20], [60, 80]], "validation": [[20, 40]], "test": [[40, 60]]},
+        {"train": [[0, 40]], "validation": [[40, 60]], "test": [[60, 80]]},
+    ]
+    ends = [one.last_steps("train").tolist() for one in windows.splits]
+    assert ends[2] == [*range(2, 20), *range(62, 80)]  # no window reads across the test block
+    assert windows.splits[0].last_steps("test").tolist() == [*range(2, 20)]  # nothing lies before the recording
+    assert [one.last_steps("test").tolist() for one in windows.splits[1:]] == [
+        [*range(n, n + 20)] for n in (20, 40, 60)
+    ]
+
+
+def test_blocks_of_cycles_leave_steps_of_two_parts_out(tmp_path):
+    series = write_series(tmp_path, np.arange(80), failures=tuple(range(10, 80, 10)))
+    params = {"seq_len": 2, "samples_per_step": 4, "statistics": ("mean",), "fractions": (0.5, 0.25)}
+    one = cut(tmp_path, series, split="cycles", folds=8, **params).splits[3]
+    assert spans(one) == {"train": [[0, 2], [10, 20]], "validation": [[3, 7]], "test": [[8, 10]]}
+
+
+@pytest.mark.parametrize(("failures", "folds"), [((10, 20), 4), ((10, 20), 1), ((10,), 2), ((), 2)])
+def test_too_few_cycles_for_the_folds_are_refused(tmp_path, failures, folds):
+    series = write_series(tmp_path, np.arange(30), failures=failures)
+    with pytest.raises(
+        ValueError, match=rf"window.folds is {folds}, expected at least 2, .* {len(failures) + 1} cycles"
+    ):
+        cut(tmp_path, series, split="cycles", folds=folds)
+
+
+def test_a_rolling_origin_tests_what_follows_a_growing_train(tmp_path):
+    windows = cut(tmp_path, write_series(tmp_path, np.arange(100)), split="rolling_origin", folds=2)
+    assert [spans(one) for one in windows.splits] == [
+        {"train": [[0, 60]], "validation": [[60, 80]], "test": [[80, 90]]},
+        {"train": [[0, 67]], "validation": [[67, 90]], "test": [[90, 100]]},
+    ]
+    (tmp_path / "one").mkdir()
+    contiguous = cut(tmp_path / "one", write_series(tmp_path / "one", np.arange(100)))
+    assert spans(cut(tmp_path, write_series(tmp_path, np.arange(100)), split="rolling_origin")) == spans(contiguous)
+
+
+def test_the_clock_takes_intervals_on_both_sides_of_the_test_block(tmp_path):
+    """Intervals between failures in train are 3 before and 7 after the block that tests, in which they are 5."""
+    lengths = (4, 3, 9, 5, 5, 7, 4)
+    target = np.concatenate([np.arange(n, 0, -1) for n in lengths])
+    series = write_series(
+        tmp_path, np.zeros(len(target)), target, failures=tuple(np.cumsum(lengths)[:-1].tolist()), countdown=True
+    )
+    one = cut(tmp_path, series, split="cycles", folds=3, fractions=(0.8, 0.05), seq_len=1).splits[1]
+    assert spans(one) == {"train": [[0, 7], [26, 37]], "validation": [[7, 16]], "test": [[16, 26]]}
+    assert baselines.clock(one, "test")[0].tolist() == [5]  # of 3 and 7

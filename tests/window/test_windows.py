@@ -346,3 +346,16 @@ def test_open_says_where_there_are_no_windows(tmp_path):
 def test_no_samples_per_step_is_advised_that_the_statistic_refuses(tmp_path, statistic, advice):
     with pytest.raises(ValueError, match=f"try: .*{advice}$"):
         cut(tmp_path, np.arange(10), samples_per_step=2, seq_len=4, statistics=(statistic,))
+
+
+@pytest.mark.parametrize(("rows", "apart"), [(120, 24), (150, 30)])
+def test_a_validation_of_few_windows_apart_is_named(tmp_path, rows, apart):
+    """Windows of 4 steps at a stride of 2: every other one shares no step."""
+    series = write_series(tmp_path, np.arange(rows), known=np.arange(rows) != 7)
+    windows = cut_series(tmp_path, series, seq_len=4, stride=2, fractions=(0.1, 0.8))
+    assert windows.parts["validation"].windows_apart == apart
+    few = f"Validation has only {apart} windows that share no step, fewer than 30"
+    unknown, *others = windows.doubts()
+    assert unknown == f"1 of {rows} labels are not known: neither learnt nor scored"
+    assert [text.startswith(few) for text in others] == [True] * (apart < 30)
+    assert windows.summary().endswith("\n".join(windows.doubts()))
