@@ -178,14 +178,14 @@ def test_networks_of_several_seeds_are_scored_alone_and_the_gain_is_of_their_mea
     # signal and target count the rows
     predictors = [lambda x, n, by=by: x + 1.0 + by for by in (3.0, -1.0, 1.0)]
     params = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()}
-    result = evaluate_split(windows, predictors, **params)
+    result = evaluate_split(windows, predictors, refit=False, **params)
     content = report([result])
     assert content["test"]["mae"] == pytest.approx(1)
     expected = {"mean": 5 / 3, "sd": np.std([3, 1, 1], ddof=1), "worst": 3, "n": 3}
     assert content["one_network"]["mae"] == pytest.approx(expected)
     assert content["one_network"]["r2"]["worst"] == min(scores["r2"] for scores in result.networks)
     assert result.predicted.tolist() == (windows.labels("test") + 1).tolist()
-    assert "one_network" not in report([evaluate_split(windows, predictors[:1], **params)])
+    assert "one_network" not in report([evaluate_split(windows, predictors[:1], refit=False, **params)])
 
 
 def reviews(folder):

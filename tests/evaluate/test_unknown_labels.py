@@ -35,9 +35,10 @@ def results(folder, view, *, in_labels=0.0, in_signal=0.0, readout="all_steps"):
     network = new_forecaster(replace(SHIPPED.model, hidden_size=4, readout=readout), windows, seed=0)
     plan = {"loss": "mse", "max_epochs": 2, "target_delta": 0.0, "best_by": "loss"}
     history = train(Trainer(network, windows, replace(SHIPPED.train, **plan), seed=0))
-    baselines = {"ridge_penalties": (0.0, 1.0), "moving_average": 3, "seasons": (4,)}
-    found = evaluate_split(windows, [lambda x, n: network.predict(x, n)], **baselines)
-    runs = free_running.short_runs(windows, [lambda x, n: network.predict(x, n)], 3, **baselines).scores()
+    predictors = [lambda x, n: network.predict(x, n)]
+    params = {"ridge_penalties": (0.0, 1.0), "moving_average": 3, "seasons": (4,)}
+    found = evaluate_split(windows, predictors, refit=False, **params)
+    runs = free_running.short_runs(windows, predictors, 3, **params).scores()
     return {
         "scalers": fit_scalers(windows),
         "history": history,
