@@ -151,7 +151,7 @@ def with_changes(changes: dict[str, Any]) -> Settings:
 def cached(name: str, settings: Settings, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what `make` makes, from the file of an earlier run with the same settings and code if there is one."""
     code = sorted(path for path in (ROOT / "recurrent").rglob("*") if path.suffix in (".py", ".c", ".h"))
-    digest = hashlib.md5(repr(settings).encode())
+    digest = hashlib.sha256(repr(settings).encode())
     for path in [*code, Path(__file__)]:
         digest.update(path.read_bytes())
     file = CACHE / f"{name}-{digest.hexdigest()}.json"

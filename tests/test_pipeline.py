@@ -41,7 +41,7 @@ model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, i
         residual: ridge, residual_penalties: [1000000000.0]}
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
         gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
-        members: 2, refit: true, input_noise: 0.1, labels: share_of_cycle}
+        members: 2, refit: true, input_noise: 0.7, labels: share_of_cycle}
 evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, season: [7], free_running: 5, excel: true}
 plot: {dpi: 45}
 """)
