@@ -1,5 +1,7 @@
 """Score against unseen labels and baselines: windows, model -> metrics/quake.json, data/quake/predictions."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +50,24 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         content["free_running"] = runs.scores()
         tables |= free_running.tables(runs, free_running.single_run(data, predictors[0]), data)
     summary = summary_text(content, truth)
+    workbook = sheets(results[0]) if evaluate.excel else {}
+    with _written(predictions, tables, workbook, describe(results) | {"summary": summary.splitlines()}):
+        write_json(metrics, content)
+    print(summary)
+
+
+@contextmanager
+def _written(
+    predictions: Path, tables: Mapping[str, Any], workbook: Mapping[str, Any], meta: dict[str, Any]
+) -> Iterator[None]:
+    """Write the folder of the forecasts, which appears whole, after what is done in between."""
     with replacing(predictions, folder=True) as folder:
         for name, table in tables.items():
             write_csv(folder / f"{name}.csv", [table])
-        if evaluate.excel:
-            write_excel(folder / "predictions.xlsx", sheets(results[0]))
-        write_sealed(folder / META, describe(results) | {"summary": summary.splitlines()}, sorted(folder.iterdir()))
-        write_json(metrics, content)
-    print(summary)
+        if workbook:
+            write_excel(folder / "predictions.xlsx", workbook)
+        write_sealed(folder / META, meta, sorted(folder.iterdir()))
+        yield
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_an_input_that_is_absent_is_one_line(tmp_path):
     assert finish(start("window", "absent", tmp_path / "windows")) == (
         1,
         "",
-        "error: absent: no series here, meta.json is missing\n",
+        "error: absent/meta.json is missing; run dvc repro, which makes it again\n",
     )
 
 

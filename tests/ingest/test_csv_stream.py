@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import os
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -296,7 +297,7 @@ def test_a_header_of_any_length_is_read_or_refused_with_the_reason(tmp_path):
         CsvError, match=r"f.csv:1: a header of 13\d{4} bytes, b'x,t,x{50,}.*'\.\.\., expected at most 131072$"
     ):
         read(put(tmp_path, b"x,t," + b"x" * 132_000 + b"\n1,2,3\n"))
-    with pytest.raises(CsvError, match="no column 'x', found .* and 8970 more"):
+    with pytest.raises(CsvError, match="no column 'x', found .* and 8990 more"):
         read(put(tmp_path, names + b"\n"))
 
 
@@ -358,3 +359,26 @@ def test_real_laboratory_data_bit_for_bit(real_data):
     assert source.md5 == "43a16aaaffb82dbc5a95f8ac34f84ae5"
     assert signal.dtype == np.int64 and signal[:, 0].tolist() == [int(row[0]) for row in rows[1:]]
     assert target.tobytes() == np.array([float(row[1]) for row in rows[1:]]).tobytes()
+
+
+CHANGES = {
+    "cut": (lambda path: os.truncate(path, 39_969), "cut or grown while it was read, 40,010 bytes before, 39,969"),
+    "grown": (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "cut or grown .* 40,010 bytes before, 40,011"),
+    "replaced": (lambda path: os.replace(shutil.copy(path, f"{path}.new"), path), "replaced by another file"),
+    "deleted": (lambda path: path.unlink(), "deleted or moved while it was read"),
+    "written": (lambda path: os.utime(path, ns=(0, 0)), "written to while it was read"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, change):
+    path = tmp_path / "a.csv"
+    path.write_text("s,longer\n" + "1,2\n" * 10_000 + "\n")
+    alter, message = CHANGES[change]
+    source = CsvFile(path, signal=("s",), target="longer", failure_threshold=None, block_bytes=1 << 12)
+    blocks = source.blocks()
+    next(blocks)
+    alter(path)
+    with pytest.raises(CsvError, match=f"a.csv:.*{message}"):
+        list(blocks)
+    assert source.md5 == ""
