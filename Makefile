@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock lint bench systems seeds p4581 study docs report compare exps reset repair chaos clean install
+.PHONY: run test test-elsewhere same-lock check-readme lint bench systems seeds p4581 study docs report charts compare exps reset repair chaos clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	@$(BIN)/python -m reports.workspace repair
@@ -20,6 +20,9 @@ test-elsewhere: install ## the tests as on other machines, about 40 minutes: mak
 same-lock: install ## the pipeline as on other machines; each run must reproduce the dvc.lock in Git: ARGS="--list" or names
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/machines.py --jobs $(JOBS) $(ARGS)
 
+check-readme: install ## every command of the README in a fresh clone, as on a machine with other last bits: a quarter of an hour
+	$(BIN)/python -m pytest -m slow tests/test_readme.py
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,11 +37,14 @@ install: .venv/installed .dvc/page.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
 
-.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/style.css ## the page of `dvc plots` that works without a network
+.dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/page.js reports/style.css ## the page of `dvc plots` that works without a network
 	$(BIN)/python -m reports.plots_page
 
 report: install ## one HTML file about the workspace and experiments: make report REVS="long gru"
 	$(BIN)/python -m reports.report $(REVS)
+
+charts: install ## the charts of several revisions on one page, and which parameters differ: make charts REVS="short long"
+	@$(BIN)/python -m reports.charts_page --open $(or $(REVS),workspace)
 
 A = HEAD
 B = workspace
@@ -48,14 +54,15 @@ compare: install ## two revisions as Markdown and PNG: make compare A=HEAD B=lon
 exps: install ## the experiments, their scores and parameters in 100 columns: make exps, or make exps ARGS=--all-commits
 	@$(BIN)/python -m reports.experiments $(ARGS)
 
-bench: install ## benchmarks against the peers -> docs/benchmarks.md
-	mkdir -p docs/benchmarks
-	$(BIN)/python -m benchmarks.recurrence --json docs/benchmarks/recurrence.json --picture docs/benchmarks/recurrence.png
-	$(BIN)/python -m benchmarks.ingest --json docs/benchmarks/ingest.json --picture docs/benchmarks/ingest.png
-	$(BIN)/python -m benchmarks.pipeline --json docs/benchmarks/pipeline.json --picture docs/benchmarks/pipeline.png
+bench: CORE = docs/benchmarks/$$($(BIN)/python -m benchmarks._results)
+bench: install ## benchmarks against the peers -> docs/benchmarks.md, which keeps those of other kinds of core
+	$(BIN)/python -m benchmarks.recurrence --json $(CORE)/recurrence.json --picture $(CORE)/recurrence.png
+	$(BIN)/python -m benchmarks.ingest --json $(CORE)/ingest.json --picture $(CORE)/ingest.png
+	$(BIN)/python -m benchmarks.pipeline --json $(CORE)/pipeline.json --picture $(CORE)/pipeline.png
 	$(BIN)/python -m reports.benchmarks_page
 
 systems: install ## run all other systems -> systems/metrics/*.json and the table in the README
+	@$(BIN)/python -m reports.workspace repair
 	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	$(BIN)/python -m reports.systems_table
 
@@ -74,6 +81,7 @@ p4581: install ## ten seeds on a real laboratory fault -> docs/p4581.md, which n
 
 study: install ## error, cost and gradient flow over seq_len and cell -> docs/study.md; resumes after an interruption
 	$(BIN)/python -m benchmarks.study
+	$(BIN)/python -m reports.study_words
 
 docs: run ## update table and pictures in the README from the current metrics and plots
 	$(BIN)/python -m reports.readme

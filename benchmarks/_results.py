@@ -1,8 +1,14 @@
-"""Options and output files common to all benchmarks, and the name of the processor."""
+"""Options and output files common to all benchmarks, and the name of the processor.
+
+    python -m benchmarks._results
+
+prints the folder of this kind of core in docs/benchmarks.
+"""
 
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +31,20 @@ def save(results: dict[str, Any], arguments: argparse.Namespace, draw: Callable[
         draw(results, arguments.picture)
 
 
-def cpu() -> str:
-    """Return the processor's name as Linux gives it, and the number of cores."""
+def kind() -> str:
+    """Return what speed depends on most: the processor's name as Linux gives it, and the width of its vectors."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    return f"{model}, {os.cpu_count()} cores"
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = set(fields.get("flags", "").split())
+    vectors = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "no AVX2"
+    return f"{fields.get('model name', 'unknown')}, {vectors}"
+
+
+def cpu() -> str:
+    """Return the kind of core and how many there are."""
+    return f"{kind()}, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    print(re.sub(r"[^a-z0-9]+", "-", kind().lower()).strip("-"))

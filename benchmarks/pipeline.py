@@ -115,6 +115,7 @@ def main() -> None:
     _results.add_arguments(parser)
     arguments = parser.parse_args()
     results = measure(arguments.epochs, arguments.rounds, arguments.seed)
+    print(results["cpu"])
     print("| seconds | " + " | ".join(STAGES) + " | total | mean delta on test |")
     print("| --- " * (len(STAGES) + 3) + "|")
     for who, seconds in results["seconds"].items():

@@ -42,7 +42,7 @@ class Textbook(nn.Module):
         self.hidden_size, self.linear = hidden_size, nn.Linear(input_size + hidden_size, hidden_size)
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        h_BH, states = torch.zeros(len(x_BTD), self.hidden_size), []
+        h_BH, states = x_BTD.new_zeros(len(x_BTD), self.hidden_size), []
         for t in range(x_BTD.shape[1]):
             h_BH = torch.tanh(self.linear(torch.cat([x_BTD[:, t], h_BH], dim=1)))
             states.append(h_BH)

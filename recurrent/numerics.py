@@ -22,8 +22,8 @@ def total(values: npt.ArrayLike, axis: int | None = None) -> Floats:
     As accurate as pairwise summation (N. J. Higham, SIAM J. Sci. Comput. 14, 783, 1993).
     """
     rest = np.asarray(values, dtype=np.float64)
-    if axis is None:
-        rest, axis = rest.reshape(-1), 0
+    if axis is None or rest.ndim == 1:
+        return _total_of_row(rest.reshape(-1))
     before: tuple[Any, ...] = (slice(None),) * (axis % rest.ndim)
     while (count := rest.shape[axis]) > 1:
         half = count // 2
@@ -32,6 +32,21 @@ def total(values: npt.ArrayLike, axis: int | None = None) -> Floats:
             halves[(*before, slice(1))] += rest[(*before, slice(2 * half, None))]
         rest = halves
     return rest[(*before, 0)] if rest.shape[axis] else np.zeros(rest.shape[:axis] + rest.shape[axis + 1 :])
+
+
+def _total_of_row(row: Floats) -> Any:
+    while (count := len(row)) > 32:
+        half = count // 2
+        halves = row[:half] + row[half : 2 * half]
+        if count % 2:
+            halves[0] += row[-1]
+        row = halves
+    numbers = row.tolist() or [0.0]
+    while (count := len(numbers)) > 1:  # for so few, an array costs more than it saves
+        half = count // 2
+        pairs = [a + b for a, b in zip(numbers[:half], numbers[half : 2 * half], strict=True)]
+        numbers = [pairs[0] + numbers[-1], *pairs[1:]] if count % 2 else pairs
+    return np.float64(numbers[0])
 
 
 def mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:

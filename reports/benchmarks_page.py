@@ -1,4 +1,4 @@
-"""Fill in docs/benchmarks.md from the measurements in docs/benchmarks/*.json.
+"""Fill in docs/benchmarks.md from the measurements in docs/benchmarks/KIND OF CORE/*.json: a table for each kind.
 
 python -m reports.benchmarks_page
 """
@@ -11,7 +11,21 @@ import numpy as np
 
 from reports.readme import ROOT, fill
 
-FOLDER = ROOT / "docs" / "benchmarks"
+PICTURES = {
+    "recurrence": "Times as fast as nn.RNN, by shape",
+    "ingest": "Rows per second and peak memory of each tool",
+    "pipeline": "Seconds by stage",
+}
+
+
+def tables(folder: Path, name: str) -> str:
+    """Return the tables and pictures of one benchmark, kind of core by kind of core."""
+    parts = []
+    for path in sorted(folder.glob(f"*/{name}.json")):
+        measured = json.loads(path.read_text())
+        picture = f"![{PICTURES[name]}]({folder.name}/{path.parent.name}/{name}.png)"
+        parts += [f"### {measured['cpu']}", TABLES[name](measured), picture]
+    return "\n\n".join(parts)
 
 
 def recurrence(measured: dict[str, Any]) -> str:
@@ -84,13 +98,15 @@ def machine(measured: dict[str, Any]) -> str:
     return f"Measured on {measured['cpu']}, with " + ", ".join(f"{k} {v}" for k, v in measured["versions"].items())
 
 
+TABLES = {"recurrence": recurrence, "ingest": ingest, "pipeline": pipeline}
+
+
 def main() -> None:
     """Rewrite the page."""
     page = ROOT / "docs" / "benchmarks.md"
     text = page.read_text()
-    for name, table in (("recurrence", recurrence), ("ingest", ingest), ("pipeline", pipeline)):
-        path: Path = FOLDER / f"{name}.json"
-        text = fill(text, name, table(json.loads(path.read_text())))
+    for name in TABLES:
+        text = fill(text, name, tables(ROOT / "docs" / "benchmarks", name))
     page.write_text(text)
 
 

@@ -4,17 +4,25 @@ python -m reports.compare HEAD long [--out dvc_plots/compare]
 """
 
 import argparse
+import html
+import re
 from pathlib import Path
 from typing import Any
 
-from reports import charts
+from reports import charts, paired
 from reports.revisions import ReadError, Revision, differences, dotted, read
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, in one line."""
+    return re.sub(r"([\\`*\[\]|~#]|\b_|_\b)", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table; the first column is text, the others are numbers."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    lines = [[escaped(cell) for cell in line] for line in (head, *rows)]
+    lines.insert(1, ["---", *["---:"] * (len(head) - 1)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def shown(value: Any) -> str:
@@ -36,7 +44,8 @@ def compare(one: Revision, other: Revision, pictures: list[str]) -> str:
     errors = [dotted(r.metrics["baselines"]) for r in (one, other)]
     baselines = [key for key in dict.fromkeys([*errors[0], *errors[1]]) if key.endswith(("mean_delta", "mae"))]
     parts = [
-        f"## {other.name} against {one.name}",
+        f"## {escaped(f'{other.name} against {one.name}')}",
+        f"{escaped(paired.in_words(one, other))} {paired.CAVEAT}",
         "### Parameters that differ",
         table(["parameter", *names], [[key, *map(shown, pair)] for key, pair in params.items()]) if params else "None.",
         "### Metrics that differ",
@@ -44,7 +53,7 @@ def compare(one: Revision, other: Revision, pictures: list[str]) -> str:
     differ = [[key, *map(shown, pair), change(*pair)] for key, pair in differences(scores).items()]
     parts += [table(["metric", *names, "change"], differ) if differ else "None.", "### Baselines on the test set"]
     parts.append(table(["baseline", *names], [[key, *(shown(tree.get(key)) for tree in errors)] for key in baselines]))
-    parts += [f"{r.name}: {r.commit[:10]}. {r.predictions['summary'][-1]}" for r in (one, other)]
+    parts += [escaped(f"{r.name}: {r.commit[:10]}. {r.predictions['summary'][-1]}") for r in (one, other)]
     return "\n\n".join([*parts, *(f"![{Path(path).stem}]({path})" for path in pictures)]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The page of `dvc plots show` and `dvc plots diff` that needs no network: page.html, style.css and Vega in one file.
+"""The page of `dvc plots show` and `dvc plots diff` that needs no network: page.html, style.css, page.js and Vega.
 
     python -m reports.plots_page
 
@@ -22,7 +22,11 @@ def template(title: str) -> str:
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", r"<\/script")
     page = (FOLDER / "page.html").read_text(encoding="utf-8")
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
-    return page.replace("<!-- title -->", title).replace("<!-- style -->", style).replace("<!-- vega -->", vega)
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    parts = {"title": title, "style": style, "script": script, "vega": vega}
+    for name, part in parts.items():
+        page = page.replace(f"<!-- {name} -->", part)
+    return page
 
 
 def main() -> None:

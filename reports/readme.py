@@ -36,6 +36,11 @@ def fill(page: str, name: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
 
 
+def between(page: str, name: str) -> str:
+    """Return the text between the markers `name` of a Markdown page."""
+    return page.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- end of {name} -->")[0]
+
+
 def main() -> None:
     """Rewrite README.md and docs/pictures."""
     readme = ROOT / "README.md"

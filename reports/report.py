@@ -2,8 +2,8 @@
 
     python -m reports.report [REVISION ...] [--out dvc_plots/report.html]
 
-The file needs no other file and no network: charts are SVG, pictures are embedded. The layout is in report.html; Jinja
-escapes every value.
+The file needs no other file and no network: charts are SVG, pictures and page.js are embedded. The layout is in
+report.html; Jinja escapes every value.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from reports import charts
+from reports import charts, paired, study_words
 from reports.compare import shown
 from reports.revisions import WORKSPACE, ReadError, Revision, differences, git, read
 
@@ -100,6 +100,7 @@ def data(revision: Revision) -> dict[str, Any]:
         "source": series["source"]["name"],
         "MD5 of the source": f"{series['source']['md5'][:10]} ...",
         "rows": f"{series['rows']:,}",
+        "left out or unusual": accounted(revision.metrics.get("data", {})),
         "span": f"{sum(windows['first_targets']):,.1f} {unit}" if windows["countdown"] else "unknown",
         "failures": len(series["failures"]),
         "signal": f"{', '.join(series['signal'])} ({series['units']['signal']})",
@@ -108,6 +109,15 @@ def data(revision: Revision) -> dict[str, Any]:
         "windows of train, validation, test": counts,
         "cycles of the test set": revision.metrics["counts"]["test_cycles"],
     }
+
+
+def accounted(counts: dict[str, Any]) -> str:
+    """Return the rows that were left out, added or noted, each with its reason."""
+    told = [(key, why, n) for key in ("dropped", "added", "noted") for why, n in counts.get(key, {}).items()]
+    rest = [
+        ("dropped", key, counts[key]) for key in ("rows_after_the_last_step", "steps_in_no_part") if counts.get(key)
+    ]
+    return "; ".join(f"{key}: {why.replace('_', ' ')} {n:g}" for key, why, n in (*told, *rest)) or "nothing"
 
 
 def datasets(revisions: Sequence[Revision]) -> list[list[Any]]:
@@ -140,6 +150,15 @@ def embedded(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def longer_sequences(docs: Path) -> tuple[str, str] | None:
+    """Return the study's answer and its picture; None where there is no study."""
+    study, picture = docs / "study.md", docs / "pictures" / "study-error.png"
+    if not (study.exists() and picture.exists()):
+        return None
+    words = study_words.answer(study.read_text(encoding="utf-8")).replace("`", "")
+    return words, embedded("png", picture.read_bytes())
+
+
 def page(revisions: Sequence[Revision], drawings: dict[str, tuple[str, str]]) -> str:
     """Return the page for these revisions and SVG drawings: plot id -> SVG for a wide and for a narrow screen."""
     names = [revision.name for revision in revisions]
@@ -148,6 +167,9 @@ def page(revisions: Sequence[Revision], drawings: dict[str, tuple[str, str]]) ->
         names=names,
         unit=revisions[0].predictions["unit"],
         in_words=in_words,
+        against=paired.in_words,
+        caveat=paired.CAVEAT,
+        longer=longer_sequences(Path("docs")),
         in_short=in_short(revisions),
         scores=[(key, title, scores(revisions, key)) for key, title in SCORES.items()],
         parameters=parameters(revisions),

@@ -5,8 +5,11 @@ import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import yaml
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
@@ -39,6 +42,7 @@ class Revision:
     windows: Mapping[str, Any]
     training: Mapping[str, Any]  # how training ended
     predictions: Mapping[str, Any]  # target, unit and verdict of the forecasts
+    forecasts: Mapping[str, npt.NDArray[np.float64]]  # column -> (windows of the test set,)
     pictures: Mapping[str, bytes]
 
     @property
@@ -108,8 +112,22 @@ def read(name: str) -> Revision:
         windows=json.loads(text(f"{outs['window'][0]}/meta.json")),
         training=json.loads(text(f"{model}/training.json")),
         predictions=json.loads(text(f"{predicted}/meta.json")),
+        forecasts=columns(text(f"{predicted}/predictions.csv")),
         pictures={path: files.read_bytes(path) for path in pictures if path not in missing},
     )
+
+
+def columns(csv: str) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the columns of a CSV of numbers: name -> values."""
+    head, *rows = csv.splitlines()
+    values = np.array([row.split(",") for row in rows], np.float64).reshape(len(rows), -1)
+    return dict(zip(head.split(","), values.T, strict=True))
+
+
+def params(name: str) -> dict[str, Any]:
+    """Return the parameters of a revision, wherever its outputs are: dotted key -> value."""
+    text = Path("params.yaml").read_text() if name == WORKSPACE else git("show", f"{resolve(name)}:params.yaml")
+    return dotted(yaml.safe_load(text))
 
 
 def resolve(name: str) -> str:

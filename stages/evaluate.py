@@ -1,5 +1,7 @@
 """Score against unseen labels and baselines: windows, model -> metrics/quake.json, data/quake/predictions."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,22 +40,34 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         "moving_average": evaluate.moving_average,
         "seasons": evaluate.season,
     }
-    results = [evaluate_split(split, own, **baselines) for split, own in zip(data.splits, predictors, strict=True)]
+    pairs = zip(data.splits, predictors, strict=True)
+    results = [evaluate_split(split, own, refit=train.refit, **baselines) for split, own in pairs]
     content, truth = report(results), results[0].truth
     tables = {"predictions": rows(results[0])}
     if evaluate.free_running:
-        runs = free_running.short_runs(data, predictors[0], evaluate.free_running, **baselines)
+        learnt = data.with_validation() if train.refit else data
+        runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, **baselines)
         content["free_running"] = runs.scores()
         tables |= free_running.tables(runs, free_running.single_run(data, predictors[0]), data)
     summary = summary_text(content, truth)
+    workbook = sheets(results[0]) if evaluate.excel else {}
+    with _written(predictions, tables, workbook, describe(results) | {"summary": summary.splitlines()}):
+        write_json(metrics, content)
+    print(summary)
+
+
+@contextmanager
+def _written(
+    predictions: Path, tables: Mapping[str, Any], workbook: Mapping[str, Any], meta: dict[str, Any]
+) -> Iterator[None]:
+    """Write the folder of the forecasts, which appears whole, after what is done in between."""
     with replacing(predictions, folder=True) as folder:
         for name, table in tables.items():
             write_csv(folder / f"{name}.csv", [table])
-        if evaluate.excel:
-            write_excel(folder / "predictions.xlsx", sheets(results[0]))
-        write_sealed(folder / META, describe(results) | {"summary": summary.splitlines()}, sorted(folder.iterdir()))
-        write_json(metrics, content)
-    print(summary)
+        if workbook:
+            write_excel(folder / "predictions.xlsx", workbook)
+        write_sealed(folder / META, meta, sorted(folder.iterdir()))
+        yield
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Simulate a laboratory fault in LANL's format: params -> data/raw/simulated.csv."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class Params:
 def main(params: Params, csv: Path) -> None:
     """Write `csv`: acoustic_data (counts), time_to_failure (s)."""
     simulate = params.simulate
-    blocks = fault.simulate(cycles=simulate.cycles, sample_rate=simulate.sample_rate, seed=simulate.seed)
+    blocks = fault.simulate(**asdict(simulate))
     with tqdm(total=simulate.cycles, unit=" cycles", desc=csv.name, disable=None) as bar:  # None: only on a terminal
 
         def columns() -> Iterator[dict[str, Any]]:

@@ -63,11 +63,13 @@ SECTIONS = """
       file: table.csv
       url: null
       checksum: null
+      join: null
       signal: [wind, power]
       target: [power]
       time: hour
       time_format: null
       group: turbine
+      holes: stop
       signal_unit: SI
       target_unit: kW
       time_unit: h

@@ -65,7 +65,10 @@ MAY_IMPORT = {
     "argparse": ("recurrent/config/stage.py", "stages/export.py", "stages/predict.py"),
     "onnx": ("recurrent/network/onnx_file.py",),
     "openpyxl": (),  # pandas calls it
-    "pandas": ("recurrent/ingest/text_table.py", "recurrent/sources/*", "recurrent/storage/tables.py"),
+    "pandas": (
+        *("recurrent/ingest/text_table.py", "recurrent/ingest/join.py"),
+        *("recurrent/sources/*", "recurrent/storage/tables.py"),
+    ),
     "sklearn": ("recurrent/evaluate/trees.py", "recurrent/evaluate/words.py"),
     "threadpoolctl": ("recurrent/evaluate/trees.py",),
     "scipy": ("recurrent/evaluate/words.py",),

@@ -18,6 +18,7 @@ from processes import finish
 from recurrent.config.stage import PATHS, run
 
 ROOT = Path(__file__).parents[1]
+INTERRUPTED = "interrupted; `dvc repro` begins this stage again\n"
 CSV = "\n  csv: data/raw/simulated.csv"
 STAGES = sorted({path.stem for path in (ROOT / "stages").glob("[!_]*.py")} - {"export", "predict"})
 
@@ -92,11 +93,9 @@ def foreground():
 
 
 @pytest.mark.usefixtures("foreground")
-@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "")])
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, INTERRUPTED), (signal.SIGTERM, 143, "")])
 def test_a_stage_that_is_stopped_says_so_and_cleans_up(tmp_path, number, code, said):
-    params = write_params(
-        tmp_path, "\n  cycles: ", "\n  cycles: 1000"
-    )  # many times as many: it will not come to its end
+    params = write_params(tmp_path, "\n  cycles: ", "\n  cycles: 10")  # many times as many: it will not come to its end
     process = start("simulate", tmp_path / "raw" / "simulated.csv", "--params", params)
     wait(process, lambda: list(tmp_path.glob("raw/.*.tmp")))
     process.send_signal(number)
@@ -116,7 +115,7 @@ def test_an_ingest_that_is_stopped_in_mid_file_leaves_nothing(tmp_path, number):
     wait(process, lambda: any(f.stat().st_size for f in tmp_path.glob("out/.*/target.npy")))
     process.send_signal(number)
     code, _, err = finish(process)
-    code_and_word = (130, "interrupted\n") if number == signal.SIGINT else (143, "")
+    code_and_word = (130, INTERRUPTED) if number == signal.SIGINT else (143, "")
     assert (code, err.removeprefix(said("ingest"))) == code_and_word
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -30,7 +30,7 @@ SCORES = {"mean_delta", "mae", "mse", "rmse", "r2"}
 OTHER = flat("""
 seed: 1
 seq_len: 21
-simulate: {cycles: 9, sample_rate: 300.0, seed: 12345}
+simulate: {cycles: 9, sample_rate: 300.0, gain_spread: 0.3, wander: 0.2, seed: 12345}
 ingest: {csv: data/raw/other.csv, signal: [acoustic_data, time_to_failure], target: acoustic_data,
          signal_unit: volts, target_unit: years, failure_threshold: null,
          last_cycle: drop}
@@ -111,7 +111,7 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert set(result["gain_ci95"]) == {"mae", "mse", "mean_delta"}
     for error, gain in result["gain_ci95"].items():
         assert set(gain) == {"baseline", "low", "high"} and gain["low"] < gain["high"]

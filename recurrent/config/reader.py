@@ -39,7 +39,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         ``file:line: key: what is wrong, the value, what was expected``, a line for each problem.
     """
     name = path.name
-    root, data = _parsed(name, _text(path))
+    root, data = parse(name, _text(path))
     if not isinstance(data, dict):
         raise ParamsError(f"{name}: expected keys and values, found {type(data).__name__}")
     lines: dict[tuple[Any, ...], int] = {}
@@ -62,7 +62,7 @@ def read(path: Path, schema: type[T], *, system: str | None = None) -> T:
         # JSON, because there pydantic takes a mapping for a dataclass even when it is strict
         settings = TypeAdapter(schema).validate_json(json.dumps(data))
     except ValidationError as error:
-        found = [explain(problem, schema, lines) for problem in error.errors() if not _is_echo(problem)]
+        found = [explain(problem, schema, lines) for problem in error.errors() if not is_echo(problem)]
         problems += [f"{name}:{line}: {message}" for line, message in sorted(found)]
     if problems:
         raise ParamsError("\n".join(problems))
@@ -84,7 +84,7 @@ def _text(path: Path) -> str:
         raise ParamsError(f"{path.name}:{line}: found {found}, expected text in UTF-8") from None
 
 
-def _parsed(name: str, text: str) -> tuple[Any, Any]:
+def parse(name: str, text: str) -> tuple[Any, Any]:
     """Return the nodes of a YAML text, which know their lines, and the values."""
     try:
         loader = Loader(text)
@@ -150,7 +150,7 @@ def _index(node: Any, key: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -
     return duplicates
 
 
-def _is_echo(problem: Any) -> bool:
+def is_echo(problem: Any) -> bool:
     """A list with a bad element is also reported as too short; once is enough."""
     return problem["type"] == "too_short" and bool(problem["input"])
 

@@ -5,23 +5,26 @@ sections, so that a stage reads the same keys whichever file it is run with.
 """
 
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from recurrent.config.fields import (
     LARGEST,
+    Cell,
     Count,
     CountOrNone,
     Few,
     Fraction,
     Name,
     NotNegative,
+    OfSpread,
     Positive,
     Section,
     Seed,
+    Spread,
+    Statistic,
     Threads,
     all_different,
     several,
@@ -29,15 +32,6 @@ from recurrent.config.fields import (
 
 T = TypeVar("T")
 LastCycle = Literal["keep", "drop"]
-Statistic = Literal["none", "mean", "std", "max", "log_mean", "log_std"]
-
-CELLS = tuple(sorted(p.stem for p in (Path(__file__).parents[1] / "cells").glob("[!_]*.py")))
-
-
-def _is_cell(name: str) -> str:
-    if name not in CELLS:
-        raise ValueError(f"one of {', '.join(CELLS)}")
-    return name
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,8 @@ class Simulate(Section):
 
     cycles: Annotated[int, Field(ge=5, le=LARGEST)]
     sample_rate: Annotated[float, Field(ge=1, le=1e7)]
+    gain_spread: Spread
+    wander: Spread
     seed: Seed
 
     @field_validator("sample_rate")
@@ -100,7 +96,7 @@ class Window(Section):
         samples = info.data.get("samples_per_step", 2)
         if "none" in statistic and (samples > 1 or len(statistic) > 1):
             raise ValueError(f"'none' passes on single samples: needs samples_per_step 1, not {samples}")
-        if samples == 1 and {"std", "log_std"} & set(statistic):
+        if samples == 1 and set(get_args(OfSpread)) & set(statistic):
             raise ValueError("one sample has no standard deviation: needs samples_per_step of 2 or more")
         return statistic
 
@@ -116,7 +112,7 @@ class Window(Section):
 class Model(Section):
     """Read by the stage train."""
 
-    cell: Annotated[str, AfterValidator(_is_cell)]
+    cell: Cell
     hidden_size: Count
     num_layers: Few
     dropout: Annotated[float, Field(ge=0, lt=1)]

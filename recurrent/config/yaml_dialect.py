@@ -31,23 +31,23 @@ _NOTHING = re.compile(r"(?!)")  # a date, among others, which is no value of a p
 
 
 class Loader(yaml.SafeLoader):
-    """Keys and values of plain YAML: no aliases, no tags, keys that are text, `1e-3` a number.
+    """Keys and values of plain YAML: no anchors, tags, directives and blocks of text; keys that are text.
 
-    YAML 1.1 takes `1e-3` for text; DVC and everybody else for a number.
+    `1e-3` is a number, as it is to DVC and everybody else, but not to YAML 1.1.
     """
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
-            raise _refused(event, f"found the alias *{event.anchor}, expected the value itself")
+        if event.anchor is not None:
+            raise _refused(event.start_mark, f"found the anchor or alias {event.anchor}, expected the value itself")
         if event.tag is not None:
-            raise _refused(event, f"found the tag {event.tag}, expected a value without one")
-        if isinstance(event, yaml.ScalarEvent) and (control := _CONTROL.search(event.value)):
-            raise _refused(event, f"found {control[0]!r} in a value, expected printable text")
+            raise _refused(event.start_mark, f"found the tag {event.tag}, expected a value without one")
+        if isinstance(event, yaml.ScalarEvent) and (event.style in ("|", ">") or _CONTROL.search(event.value)):
+            raise _refused(event.start_mark, f"found {event.value!r:.60}, expected printable text in one line")
         if self.depth == DEEPEST:
-            raise _refused(event, f"found more than {DEEPEST} levels, one inside the other")
+            raise _refused(event.start_mark, f"found more than {DEEPEST} levels, one inside the other")
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -56,8 +56,14 @@ class Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                raise _refused(key, "found a key that is not text, expected a name")
+                raise _refused(key.start_mark, "found a key that is not text, expected a name")
         return super().construct_mapping(node, deep)
+
+    def fetch_directive(self) -> None:
+        raise _refused(self.get_mark(), "found a directive, expected keys and values")
+
+    def check_key(self) -> bool:
+        return self.peek(1) in " \n"  # PyYAML takes the ? of [?a] for the sign of a key, YAML 1.2 for a letter
 
 
 Loader.add_implicit_resolver(
@@ -65,8 +71,8 @@ Loader.add_implicit_resolver(
 )
 
 
-def _refused(there: Any, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=there.start_mark)
+def _refused(mark: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def ambiguous(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:

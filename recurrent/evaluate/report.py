@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from recurrent.evaluate import baselines, metrics
+from recurrent.evaluate import metrics
+from recurrent.evaluate.counts import counts, data
 from recurrent.evaluate.scoring import SplitResult
 from recurrent.evaluate.truth import Scores, Truth
 from recurrent.numerics import mean
@@ -19,27 +20,22 @@ from recurrent.window.meta import PARTS
 
 def report(results: Sequence[SplitResult]) -> dict[str, Any]:
     """Return the content of metrics/<system>.json."""
-    first, error = results[0], results[0].truth.error
+    error = results[0].truth.error
     scores: dict[str, Scores] = {part: _mean([result.scores[part] for result in results]) for part in PARTS}
     of_baselines = {
         name: _mean([result.truth.score(result.baseline_forecasts[name]) for result in results])
-        for name in first.baseline_forecasts
+        for name in results[0].baseline_forecasts
     }
     best = min(of_baselines, key=lambda name: of_baselines[name][error])
-    counts = {f"{name}_windows": first.windows.parts[name].windows for name in PARTS}
-    if first.windows.meta.countdown:
-        cycle, _ = baselines.cycles(first.windows, first.windows.last_steps("test"))
-        counts["test_cycles"] = len(np.unique(cycle))
     least = of_baselines[best][error]
     content: dict[str, Any] = {
         **scores,
         "baselines": of_baselines,
         "skill": 1 - scores["test"][error] / least if least > 0 else 0.0,
         "gain_ci95": _gains(results),
-        "counts": counts,
+        "counts": counts([result.windows for result in results]),
+        "data": data([result.windows for result in results]),
     }
-    if len(results) > 1:
-        content["counts"]["splits"] = len(results)
     draws = _draws(results)
     if len(draws) > 1:
         content["one_network"] = metrics.over_draws(draws)

@@ -35,15 +35,20 @@ class SplitResult:
     networks: tuple[Scores, ...]  # of each network alone, on the test part
 
 
-def evaluate_split(windows: Windows, predictors: Sequence[Predictor], **params: Any) -> SplitResult:
-    """Forecast with networks and baselines, and score; `params` are those of baselines.forecasts."""
+def evaluate_split(windows: Windows, predictors: Sequence[Predictor], *, refit: bool, **params: Any) -> SplitResult:
+    """Forecast with networks and baselines, and score.
+
+    With `refit`, the networks learnt train and validation, so baselines are fitted on both, too; `params` are those of
+    baselines.forecasts.
+    """
+    learnt = windows.with_validation() if refit else windows
     scores: dict[str, Scores] = {}
     for part in PARTS:
         predicted, alone, all_steps = forecast(windows, part, predictors)
         truth = truth_of(windows, part)
         scores[part] = truth.score(predicted) | all_steps
     networks = tuple(truth.score(by_network) for by_network in alone)
-    of_baselines = baselines.forecasts(windows, "test", truth.baselines, **params)
+    of_baselines = baselines.forecasts(learnt, "test", truth.baselines, **params)
     return SplitResult(windows, truth, scores, predicted, of_baselines, networks)
 
 

@@ -19,13 +19,14 @@ from recurrent.ingest.line_blocks import LineBlocks, UnreadableError, require_fi
 from recurrent.storage.npy import EXACT_IN_FLOAT
 
 BLOCK_BYTES = 1 << 21
+HOLES = ("", "NA")  # what stands for a value that is not there
 
 Row = tuple[int, list[str]]  # the line, from 1, and its fields
 
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """Columns of one file: `texts`, whose index is the line of each row."""
+    """Columns of one file: `texts`, whose index is the place of each row, ``file:line``."""
 
     path: Path
     md5: str
@@ -34,17 +35,17 @@ class TextTable:
     def require(self, valid: pd.Series, name: str, expected: str) -> None:
         """Raise ValueError for the first of some rows in which column `name` is not `valid`."""
         if not valid.all():
-            line = valid.idxmin()
-            found = shown(self.texts.at[line, name])
-            raise ValueError(f"{self.path}:{line}: column {name!r} holds {found}, expected {expected}")
+            place = valid.idxmin()
+            found = shown(self.texts.at[place, name])
+            raise ValueError(f"{place}: column {name!r} holds {found}, expected {expected}")
 
     def numbers(self, name: str, *, holes: bool = False) -> pd.Series:
-        """Return column `name` as int64 where all are integers, else float64; an empty field is NaN, if allowed."""
+        """Return column `name` as int64 where all are integers, else float64; one of HOLES is NaN, if allowed."""
         texts = self.texts[name]
         values = texts.where(texts.str.fullmatch(NUMBER.pattern), "nan").astype(np.float64)
-        valid = np.isfinite(values) | ((texts == "") & holes)
-        self.require(valid, name, "a finite number" + (" or nothing" if holes else ""))
-        self.require((texts == "") | texts.map(is_exact), name, EXACT)
+        is_hole = texts.isin(HOLES) if holes else pd.Series(False, index=texts.index)
+        self.require(np.isfinite(values) | is_hole, name, "a finite number" + (" or nothing, or NA" if holes else ""))
+        self.require(is_hole | texts.map(is_exact), name, EXACT)
         integer = texts.str.fullmatch(INTEGER.pattern).all() and values.abs().max() < EXACT_IN_FLOAT
         return values.astype(np.int64) if integer else values
 
@@ -57,8 +58,8 @@ class TextTable:
         return times
 
 
-def read_table(path: Path, wanted: Sequence[str]) -> TextTable:
-    """Read the columns `wanted` of a .xlsx or of any other, perhaps packed, text with a header.
+def read_table(path: Path, wanted: Sequence[str], *, perhaps: Sequence[str] = ()) -> TextTable:
+    """Read columns of a .xlsx or of any other, perhaps packed, text: those `wanted`, those of `perhaps` that there are.
 
     Raises
     ------
@@ -67,13 +68,18 @@ def read_table(path: Path, wanted: Sequence[str]) -> TextTable:
     """
     read = _sheet if path.suffix.lower() == ".xlsx" else _text
     header, rows, md5 = read(path, wanted)
+    found = [name for name in perhaps if name in header]
+    for name in found:
+        if header.count(name) > 1:
+            raise ValueError(f"{path}: {header.count(name)} columns {name!r}, expected one")
+    wanted = [*wanted, *found]
     positions = [header.index(name) for name in wanted]
-    fields = dict[int, list[str]]()
+    fields = dict[str, list[str]]()
     for line, row in rows:
         if len(row) != len(header):
             expected = f"expected {len(header)} as in the header"
             raise ValueError(f"{path}:{line}: {len(row)} fields, {shown(str(row))}, {expected}")
-        fields[line] = [row[position].strip() for position in positions]
+        fields[f"{path}:{line}"] = [row[position].strip() for position in positions]
     if not fields:
         raise ValueError(f"{path}: a header without rows, expected at least one")
     return TextTable(path, md5, pd.DataFrame.from_dict(fields, orient="index", columns=wanted, dtype="str"))

@@ -97,8 +97,8 @@ class Forecaster(nn.Module):
             first_BT = torch.ones(words_BT.shape)
             first_BT[:, 1:] = words_BT[:, 1:] != words_BT[:, :-1]
             weight_VE = self.embedding.weight
-            summed_BE = functional.embedding_bag(words_BT, weight_VE, mode="sum", per_sample_weights=first_BT)
-            return summed_BE[:, None]
+            kept_BT = self.dropout(first_BT)  # of words, so that no opinion rests on a single one
+            return functional.embedding_bag(words_BT, weight_VE, mode="sum", per_sample_weights=kept_BT)[:, None]
         return x_BTD
 
     def inputs(self, signal_BTD: Array, lengths_B: Array | None) -> tuple[Tensor, Tensor | None]:

@@ -32,7 +32,7 @@ class ForecasterConfig:
     input: str  # values; multi_hot, embedding: the signal is the index of a word
     vocabulary: int  # words, where the signal is an index; otherwise 0
     embedding_size: int  # of a word's vector; 0 without words
-    dropout: float  # of an embedding and of the states that the head reads
+    dropout: float  # of an embedding, of the words of multi_hot, and of the states that the head reads
     readout: str  # all_steps, or one output from the last state or from the mean of all
     classes: int  # 0: the target is a quantity
 

@@ -15,6 +15,7 @@ Table = Mapping[str, npt.NDArray[np.float64]]
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#767676"
 PINK, SKY = "#CC79A7", "#56B4E9"
 DASHES: list[Any] = ["-.", "--", ":", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3))]
+FLATTENED = 20.0  # largest ratio of two forecasts' errors at which a linear axis still shows both
 DIGITS = (1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), tuple(range(1, 10))
 
 
@@ -44,6 +45,14 @@ def log_axis(axis: Any, values: npt.NDArray[np.float64], label: Callable[[float]
     axis.set_major_locator(FixedLocator(log_ticks(low, high)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: label(value))
+
+
+def log_if_flattened(axes: Any, curves: Sequence[npt.NDArray[np.float64]]) -> None:
+    """Make y logarithmic, and say so in the title, where the largest curve would flatten the smallest."""
+    overall = [math.fsum(curve) / len(curve) for curve in curves]
+    if max(overall) > FLATTENED * min((value for value in overall if value > 0), default=math.inf):
+        log_axis(axes.yaxis, np.concatenate(curves))
+        axes.set_title(f"{axes.get_title()} (logarithmic)")
 
 
 def log_ticks(low: float, high: float) -> list[float]:

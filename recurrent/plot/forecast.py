@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recurrent.plot._style import BLACK, GREY, ORANGE, Table, baseline_styles, log_axis, name_left_out
+from recurrent.plot._style import BLACK, GREY, ORANGE, Table, baseline_styles, log_if_flattened, name_left_out
 
 BINS = 24
-FLATTENED = 20.0  # largest ratio of two forecasts' errors at which a linear axis still shows both
 
 
 def forecast(
@@ -68,19 +67,15 @@ def error(predictions: Table, *, target: str, unit: str, baselines: list[str], c
     signed.axhline(0, color=BLACK, linewidth=0.8)
     above, below = ("answers too late", "too early") if countdown else ("is too high", "too low")
     signed.set(ylabel=f"network - actual ({unit})", title=f"Above 0 the network {above}, below {below}")
-    curves, overall = [], []
+    curves = []
     styles = {"predicted": (ORANGE, "-")} | dict(zip(baselines, baseline_styles(), strict=False))  # styles are endless
     for name, (colour, line) in styles.items():
         gap = np.abs(predictions[name] - actual)
         curves.append(np.array([math.fsum(gap[which == b]) / (which == b).sum() for b in filled]))
-        overall.append(math.fsum(gap) / len(gap))
-        label = f"{'network' if name == 'predicted' else name}: {_number(overall[-1])}"
+        label = f"{'network' if name == 'predicted' else name}: {_number(math.fsum(gap) / len(gap))}"
         absolute.plot(middle[filled], curves[-1], color=colour, linestyle=line, label=label)
     absolute.set(ylabel=f"mean absolute error ({unit})", title="Against the baselines", ylim=(0, None))
-    least = min((value for value in overall if value > 0), default=math.inf)
-    if max(overall) > FLATTENED * least:
-        log_axis(absolute.yaxis, np.concatenate(curves))
-        absolute.set_title("Against the baselines (logarithmic)")
+    log_if_flattened(absolute, curves)
     for axes in (signed, absolute):
         axes.set_xlabel(f"{target} ({unit})")
         axes.grid(alpha=0.25)

@@ -2,21 +2,29 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from recurrent.plot._style import BLACK, GREY, ORANGE, Table
+from recurrent.plot._style import BLACK, ORANGE, Table, baseline_styles, log_if_flattened
 
 
 def error_by_lead_time(table: Table, *, unit: str) -> Figure:
-    """Error of each step ahead of the last true value."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    """Error of each step ahead of the last true value: the network's, and of each baseline that the table has.
+
+    The axis is logarithmic where one that is far off would flatten the others.
+    """
+    figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(
         table["step"], table["network"], color=ORANGE, marker="o", markersize=3, label="network, on its own output"
     )
-    axes.plot(table["step"], table["persistence"], color=GREY, linestyle=":", label="persistence")
+    baselines = [name for name in table if name not in ("step", "network")]
+    for name, (colour, line) in zip(baselines, baseline_styles(), strict=False):  # styles are endless
+        axes.plot(table["step"], table[name], color=colour, linestyle=line, label=name)
     axes.set(xlabel="steps ahead", ylabel=f"root mean square error ({unit})", ylim=(0, None))
-    axes.set_title("The further ahead, the less is known")
-    axes.legend(frameon=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title("Error by steps ahead, each forecast fed on itself")
+    log_if_flattened(axes, [table[name] for name in ("network", *baselines)])
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.grid(alpha=0.25)
     return figure
 

@@ -33,8 +33,8 @@ def training(history: Table, *, target_delta: float, best_epoch: int, countdown:
     ]
     log_axis(loss.yaxis, both[0])
     log_axis(delta.yaxis, np.append(both[1], list(bounds.values())), lambda value: f"{100 * value:g}%")
-    loss.set_title("Loss of a window: cross-entropy" if of_classes else "Loss of a window: the sum over its steps")
-    loss.set_ylabel("loss" if of_classes else "loss on scaled targets, larger with seq_len")
+    loss.set_title("Loss of a window: cross-entropy" if of_classes else "Loss of a window: the sum over its outputs")
+    loss.set_ylabel("loss" if of_classes else "loss (scaled targets; larger with more outputs)")
     delta.set_title("Share of windows in the wrong class" if of_classes else "Mean delta at the last step")
     delta.set_ylabel("share" if of_classes else "mean delta (share of the label)")
     for axes in (loss, delta):

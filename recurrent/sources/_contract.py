@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from recurrent.config.fields import FileName, Section
-from recurrent.config.reader import explain
+from recurrent.config.reader import explain, is_echo
 from recurrent.ingest.download import File
-from recurrent.storage.meta import Correlations, SeriesMeta, SourceMeta, Units, columns_of
+from recurrent.storage.meta import Correlations, RowCounts, SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.npy import Array
 
 # A source is a file here that has a line "class Options".
@@ -46,7 +47,8 @@ def get_source(source: Mapping[str, Any]) -> tuple[Any, Any]:
         return module, TypeAdapter(schema).validate_json(json.dumps({"source": keys})).source
     except ValidationError as error:
         lines = {("source", key): 0 for key in keys}
-        raise ValueError("\n".join(explain(problem, schema, lines)[1] for problem in error.errors())) from error
+        found = [explain(problem, schema, lines)[1] for problem in error.errors() if not is_echo(problem)]
+        raise ValueError("\n".join(found)) from error
 
 
 Url = Annotated[str, Field(pattern="^https?://")]
@@ -77,7 +79,6 @@ def series_meta(
     time_unit: str,
     target_columns: tuple[int | None, ...] | None = None,
     md5: str = "",
-    notes: Sequence[str] = (),
     failures: Sequence[int] = (),
     countdown: bool = False,
     classes: Sequence[str] | None = None,
@@ -85,6 +86,7 @@ def series_meta(
     groups: Sequence[str] | None = None,
     parts: dict[str, tuple[int, int]] | None = None,
     correlations: Correlations | None = None,
+    counts: RowCounts | None = None,
 ) -> SeriesMeta:
     """Return what `SeriesMeta` describes, of a source `name` whose raw file has this `md5`.
 
@@ -97,28 +99,45 @@ def series_meta(
         units=Units(*units),
         failures=tuple(failures),
         countdown=countdown,
-        source=SourceMeta(name, md5, notes=tuple(notes)),
+        source=SourceMeta(name, md5),
         time_unit=time_unit,
         classes=_tuple(classes),
         vocabulary=_tuple(vocabulary),
         groups=_tuple(groups),
         parts=parts,
         correlations=correlations,
+        counts=counts,
     )
+
+
+def row_counts(
+    read: int,
+    *,
+    unit: str = "rows",
+    dropped: Mapping[str, int] = MappingProxyType({}),
+    added: Mapping[str, int] = MappingProxyType({}),
+    noted: Mapping[str, float] = MappingProxyType({}),
+) -> RowCounts:
+    """Return what `RowCounts` describes, without reasons that do not occur."""
+
+    def occurring(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {why: n for why, n in found.items() if n}
+
+    return RowCounts(unit, read, occurring(dropped), occurring(added), occurring(noted))
 
 
 def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-def complete_cycles(rows: int, failures: Sequence[int], last_cycle: str) -> tuple[int, list[int], list[str]]:
+def complete_cycles(rows: int, failures: Sequence[int], last_cycle: str) -> tuple[int, list[int], dict[str, int]]:
     """Leave out the rows after the last failure, if `last_cycle` is drop: their countdown runs to the file's end.
 
     Where a recording was cut, nothing fails at its end, so these labels are no times to failure.
 
     Returns
     -------
-    rows that are kept, the failures that another row follows, and a note on what was left out
+    rows that are kept, the failures that another row follows, and how many rows were left out for what
 
     Raises
     ------
@@ -126,11 +145,11 @@ def complete_cycles(rows: int, failures: Sequence[int], last_cycle: str) -> tupl
         Where there is no failure.
     """
     if last_cycle == "keep":
-        return rows, list(failures), []
+        return rows, list(failures), {}
     if not failures:
         raise ValueError("last_cycle is drop, but the target has no failure: set last_cycle to keep")
     *earlier, last = failures
-    return last, earlier, [f"{rows - last} rows after the last failure left out: no failure is known to follow them"]
+    return last, earlier, {"after_the_last_failure": rows - last}
 
 
 def correlations(columns: Mapping[str, Array]) -> Correlations:

@@ -15,13 +15,21 @@ again (an exponential decay, our assumption): a loud step alone does not tell be
 the sequence does. The signal is a sum of micro-slips at random times, each ringing the sensor for
 a moment, on the noise of the electronics.
 
+Two things keep loudness from telling all. How well a sensor is coupled to the rock differs between
+sensors and with what lies between (Kwiatek et al. 2014); here a slip shakes the contact, and each
+cycle has a gain of its own, unknown to the listener, which the settling after a slip reveals, since
+its true loudness is always the same. And emission is no clockwork: its rate wanders about what
+friction makes of it and forgets within seconds (an Ornstein-Uhlenbeck process). That slips happen
+to change the gain, its log-normal spread, and the wandering with its memory are our assumptions.
+
 Sources: J. H. Dieterich, J. Geophys. Res. 84, 2161 (1979). A. Ruina, J. Geophys. Res. 88, 10359
 (1983). J. R. Rice, J. Geophys. Res. 98, 9885 (1993).
-B. Rouet-Leduc et al., Geophys. Res. Lett. 45, 1321 (2018).
+B. Rouet-Leduc et al., Geophys. Res. Lett. 45, 1321 (2018). G. Kwiatek et al., Int. J. Rock Mech.
+Min. Sci. 65, 153 (2014). G. E. Uhlenbeck and L. S. Ornstein, Phys. Rev. 36, 823 (1930).
 """
 
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +54,7 @@ RATE = (0.2, 60.0)  # micro-slips per sample at those two; ln(rate) is linear in
 SLIP_RATE = 20000.0  # further micro-slips per sample, per m/s of the block's velocity
 SETTLING = (400.0, 0.2)  # further micro-slips per sample right after a slip, and their decay time (s)
 MICRO_SLIP = 3.0  # root mean square amplitude of a micro-slip (counts)
+MEMORY = 3.0  # time over which the wandering rate forgets (s)
 NOISE, OFFSET = 1.0, 4.5  # of the electronics (counts)
 # what the sensor makes of a micro-slip: exp(-n / 1.2) cos(1.3 n) for the samples n after it
 RING = (1.0, 0.116255, -0.161845, -0.059588, 0.016714, 0.015141, 0.000364, -0.002775)
@@ -54,14 +63,16 @@ TOLERANCE = 1e-5  # of one integration step, in ln V and ln theta
 BLOCK_ROWS = 1 << 18  # rows are made this many at a time: flat memory
 
 
-def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
+def simulate(*, cycles: int, sample_rate: float, gain_spread: float, wander: float, seed: int) -> Iterator[Block]:
     """Record a fault through whole cycles, block by block, in flat memory.
 
     Parameters
     ----------
     cycles : failures to record; the recording starts with one and ends just before another
     sample_rate : samples per second
-    seed : of the drive and of the emission
+    gain_spread : standard deviation of ln(gain of the sensor), which is drawn for each cycle
+    wander : standard deviation of ln(rate) around what friction makes of it
+    seed : of drive, emission and sensor
 
     Yields
     ------
@@ -69,7 +80,7 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
     time_to_failure : (n,) s, rounded to the 10 decimals of LANL's file
     """
     # a stream each: neither the sample rate nor BLOCK_ROWS changes another's numbers
-    drive, count, amplitude, noise = np.random.default_rng(seed).spawn(4)
+    drive, count, amplitude, noise, coupling, course = np.random.default_rng(seed).spawn(6)
     _, state = simulate_cycle(speed=SPEED[0], overshoot=0.0, state=(PSI_SEISMIC, -3.2))  # forget the start
     tail = np.zeros(len(RING) - 1)  # what still rings when a block ends
     begin = 0.0
@@ -77,18 +88,19 @@ def simulate(*, cycles: int, sample_rate: float, seed: int) -> Iterator[Block]:
     for _ in range(cycles):
         speed, overshoot = next(drives)
         path, state = simulate_cycle(speed=speed, overshoot=overshoot, state=state)
-        rate = emission_rate(path)
+        rate = emission_rate(path, wander * _wandering(course, path[:, 0]))
+        gain = exp_of(gain_spread * coupling.standard_normal())
         end = begin + path[-1, 0]
         first, last = ceil(begin * sample_rate), ceil(end * sample_rate)
         for row in range(first, last, BLOCK_ROWS):
             time = np.arange(row, min(row + BLOCK_ROWS, last)) / sample_rate
             micro_slips = count.poisson(np.interp(time - begin, path[:, 0], rate))
             # a sum of n normal amplitudes is one normal amplitude, sqrt(n) as large
-            impulses = MICRO_SLIP * np.sqrt(micro_slips) * amplitude.standard_normal(len(time))
+            impulses = gain * MICRO_SLIP * np.sqrt(micro_slips) * amplitude.standard_normal(len(time))
             ringing = np.zeros(len(time) + len(tail))
             ringing[: len(tail)] = tail
-            for delay, gain in enumerate(RING):
-                ringing[delay : delay + len(time)] += gain * impulses
+            for delay, response in enumerate(RING):
+                ringing[delay : delay + len(time)] += response * impulses
             sound, tail = ringing[: len(time)], ringing[len(time) :]
             acoustic_data = np.rint(OFFSET + sound + NOISE * noise.standard_normal(len(time)))
             yield acoustic_data.astype(np.int64), np.round(end - time, 10)
@@ -107,11 +119,24 @@ def _irregular_drives(rng: np.random.Generator) -> Iterator[tuple[float, float]]
             yield SPEED[0] + (SPEED[1] - SPEED[0]) * fast, OVERSHOOT[0] + (OVERSHOOT[1] - OVERSHOOT[0]) * far
 
 
-def emission_rate(path: Floats) -> Floats:
-    """Return micro-slips per sample along a path of time (s), friction and velocity (m/s)."""
+def _wandering(rng: np.random.Generator, time: Floats) -> Floats:
+    """Return an Ornstein-Uhlenbeck process of standard deviation 1 at these times (s), exact however far apart."""
+    kept = exp(-np.diff(time) / MEMORY)
+    first, *shocks = rng.standard_normal(len(time)).tolist()
+    values = [first]
+    for share, shock in zip(kept.tolist(), shocks, strict=True):
+        values.append(share * values[-1] + sqrt(1 - share * share) * shock)
+    return np.array(values)
+
+
+def emission_rate(path: Floats, excess: Floats) -> Floats:
+    """Return micro-slips per sample along a path of time (s), friction and velocity (m/s).
+
+    `excess` is added to ln(rate) of what friction lets the layer emit; slip and settling keep their loudness.
+    """
     time, friction, velocity = path.T
     loaded = (friction - FRICTION[0]) / (FRICTION[1] - FRICTION[0])
-    steady = RATE[0] * exp(loaded * log(RATE[1] / RATE[0]))
+    steady = RATE[0] * exp(loaded * log(RATE[1] / RATE[0]) + excess)
     rate: Floats = steady + SLIP_RATE * velocity + SETTLING[0] * exp(-time / SETTLING[1])
     return rate
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import read_table
-from recurrent.sources._contract import RawFile, correlations, series_meta
+from recurrent.sources._contract import RawFile, correlations, row_counts, series_meta
 from recurrent.storage.series import Recording
 
 READ = ("1st", "2nd", "3rd", "4th")
@@ -51,7 +51,7 @@ def read(options: Options, raw: Path) -> Recording:
     students = columns.dropna(subset=grades)
     if students.empty:
         raise ValueError(f"{table.path}: no student with all of {grades}, expected one at least")
-    incomplete = len(columns) - len(students)
+    dropped = {"with_a_hole_among_their_grades": len(columns) - len(students)}
     meta = series_meta(
         Path(options.file).name,
         signal=["grade"],
@@ -60,8 +60,8 @@ def read(options: Options, raw: Path) -> Recording:
         units=("grade", "grade"),
         time_unit="semester",
         md5=table.md5,
-        notes=[f"{incomplete} of {len(columns)} students have a hole among their five grades, left out"],
-        groups=[f"line {line}" for line in students.index],
+        counts=row_counts(len(columns), unit="students", dropped=dropped),
+        groups=[f"line {place.rpartition(':')[2]}" for place in students.index],
         correlations=correlations({name: values.to_numpy() for name, values in students.items()}),
     )
     return Recording(

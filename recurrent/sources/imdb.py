@@ -20,7 +20,7 @@ import numpy as np
 
 from recurrent.config.fields import Count, Fraction, Section, Seed
 from recurrent.ingest.download import File, digest
-from recurrent.sources._contract import series_meta
+from recurrent.sources._contract import row_counts, series_meta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Recording
 
@@ -84,7 +84,8 @@ def read(options: Options, raw: Path) -> Recording:
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise ValueError(f"{path}: cannot be read to its end, missing, cut or damaged: {error}") from error
     test = [review for review in reviews if review.part == "test"]
-    learn, notes = _without_repetitions([review for review in reviews if review.part == "train"], test)
+    published = len(reviews)
+    learn, dropped = _without_repetitions([review for review in reviews if review.part == "train"], test)
     validating = round(options.validation_fraction * len(learn))
     if not test or not 0 < validating < len(learn):
         found = f"{len(learn)} reviews to learn from, {validating} of them to validate, {len(test)} to test"
@@ -100,7 +101,6 @@ def read(options: Options, raw: Path) -> Recording:
     lengths = np.array([len(text) for text in kept])
     ends = np.cumsum(lengths)[np.cumsum(sizes) - 1].tolist()
     long = sum(len(text) > options.words for text in texts)
-    notes.append(f"{long} of {len(texts)} reviews are longer than {options.words} words, cut to their {options.keep}")
     meta = series_meta(
         path.name,
         signal=["word"],
@@ -108,7 +108,7 @@ def read(options: Options, raw: Path) -> Recording:
         units=("word", "class"),
         time_unit="word",
         md5=digest(path),
-        notes=notes,
+        counts=row_counts(published, unit="reviews", dropped=dropped, noted={"cut_to_words_kept": long}),
         classes=list(CLASSES),
         vocabulary=vocabulary,
         parts=dict(zip(PARTS, pairwise([0, *ends]), strict=True)),
@@ -163,8 +163,8 @@ def _table(path: Path) -> Iterator[Review]:
             yield Review("test" if part == "test" else "train", int(label), int(number), text)
 
 
-def _without_repetitions(learn: list[Review], test: list[Review]) -> tuple[list[Review], list[str]]:
-    """Leave out what test or an earlier review says in the same words; the counts go into notes."""
+def _without_repetitions(learn: list[Review], test: list[Review]) -> tuple[list[Review], dict[str, int]]:
+    """Leave out what test or an earlier review says in the same words, and count both."""
     tested = {" ".join(tokens(review.text)) for review in test}
     seen, kept, overlapping = set[str](), list[Review](), 0
     for review in learn:
@@ -173,11 +173,7 @@ def _without_repetitions(learn: list[Review], test: list[Review]) -> tuple[list[
         if words not in tested and words not in seen:
             kept.append(review)
         seen.add(words)
-    repeated = len(learn) - len(kept) - overlapping
-    return kept, [
-        f"{overlapping} reviews of train stand in test, too, left out",
-        f"{repeated} reviews of train repeat another one, left out",
-    ]
+    return kept, {"in_test_too": overlapping, "repeated_in_train": len(learn) - len(kept) - overlapping}
 
 
 def _numbered(reviews: list[Review]) -> tuple[list[str], list[Array]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from recurrent.config.schema import RecordingOptions
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import File
-from recurrent.sources._contract import complete_cycles
+from recurrent.sources._contract import complete_cycles, row_counts
 from recurrent.storage.meta import SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.series_writer import SeriesWriter
 
@@ -48,21 +48,23 @@ class CsvRecording:
         with SeriesWriter(folder) as writer:
             for signal, target in csv.blocks():
                 writer.append(signal, target)
-            kept, failures, notes = complete_cycles(csv.rows, csv.failures, options.last_cycle)
+            kept, failures, dropped = complete_cycles(csv.rows, csv.failures, options.last_cycle)
             writer.truncate(kept)
             writer.finish(
                 SeriesMeta(
-                    source=SourceMeta(csv.path.name, csv.md5, columns=tuple(csv.columns), notes=tuple(notes) or None),
+                    source=SourceMeta(csv.path.name, csv.md5, columns=tuple(csv.columns)),
                     signal=options.signal,
                     target=(options.target,),
                     target_columns=columns_of(options.signal, (options.target,)),
                     units=Units(options.signal_unit, options.target_unit),
                     countdown=options.failure_threshold is not None,
                     failures=tuple(failures),
+                    counts=row_counts(csv.rows, dropped=dropped),
                 )
             )
 
     def summary(self) -> str:
         """Return how much was written."""
-        *_, notes = complete_cycles(self.csv.rows, self.csv.failures, self.options.last_cycle)
-        return "\n".join([f"{self.csv.rows} rows, {len(self.csv.failures)} failures", *notes])
+        *_, dropped = complete_cycles(self.csv.rows, self.csv.failures, self.options.last_cycle)
+        lines = row_counts(self.csv.rows, dropped=dropped).lines()
+        return "\n".join([f"{self.csv.rows} rows, {len(self.csv.failures)} failures", *lines])

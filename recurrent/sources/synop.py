@@ -9,39 +9,53 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, ValidationInfo, field_validator
 
-from recurrent.config.fields import Name
+from recurrent.config.fields import Name, several
 from recurrent.ingest.download import File
 from recurrent.ingest.text_table import TextTable, read_table
-from recurrent.sources._contract import RawFile, correlations, series_meta
+from recurrent.sources._contract import RawFile, correlations, row_counts, series_meta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Recording
 
-STATION, DATE = "ID OMM station", "Date"
 DAY, STEP = pd.Timedelta(days=1), pd.Timedelta(hours=3)
 SEASON = DAY // STEP
 YEAR = 365.25  # days
-# Numbers with hardly a hole. Codes of clouds and weather are no numbers, whatever they look like. Rain and cloud cover
-# have most of the holes, and ridge regression on 16 steps was better on validation without them.
-MEASURED = {
-    "temperature": "Température",
-    "dew_point": "Point de rosée",
-    "humidity": "Humidité",
-    "pressure": "Pression station",
-    "pressure_tendency": "Variation de pression en 3 heures",
-    "wind_speed": "Vitesse du vent moyen 10 mn",
-}
-DIRECTION = "Direction du vent moyen 10 mn"
+WIND_SPEED = "wind_speed"  # name of the column that is 0 in a calm
 
 
 @dataclass(frozen=True)
 class Options(RawFile):
-    """Keys of the source; `station` as the file has it, such as "07690" for Nice."""
+    """Keys of the source.
+
+    Parameters
+    ----------
+    station, station_column : what the rows of the station hold in that column, such as "07690" for Nice
+    time : column of the times, in UTC unless they have a zone
+    columns : names and the columns that hold them, numbers with hardly a hole. Codes of clouds and weather are no
+        numbers, whatever they look like; `wind_speed` tells a calm
+    direction : column of the wind's direction in degrees, or null
+    target, target_unit : names among `columns` that are forecast
+    """
 
     station: Name
+    station_column: Name
+    time: Name
+    columns: Annotated[dict[Name, Name], Field(min_length=1)]
+    direction: Name | None
+    target: several(Name)  # type: ignore[valid-type]
+    target_unit: str
+
+    @field_validator("target")
+    @classmethod
+    def _is_read(cls, target: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not set(target) <= set(names := info.data.get("columns", target)):
+            raise ValueError(f"names among columns: {', '.join(names)}")
+        return target
 
 
 def files(options: Options) -> tuple[File, ...]:
@@ -50,16 +64,18 @@ def files(options: Options) -> tuple[File, ...]:
 
 
 def read(options: Options, raw: Path) -> Recording:
-    """Read the station: signal (n, 13) on a regular grid of three hours, target = temperature (n, 1) in kelvin.
+    """Read the station: signal (n, D) on a regular grid of three hours, target (n, K) of its columns.
 
     Wind comes as sine and cosine of its direction, 360 and 10 degrees being neighbours; a calm has neither. Hour of the
     day and day of the year (UTC) come as sines and cosines, too. `filled` is 1 where a value of the row was missing.
     """
-    table = read_table(options.path(raw), [STATION, DATE, *MEASURED.values(), DIRECTION])
-    measured = pd.DataFrame({name: table.numbers(label, holes=True) for name, label in MEASURED.items()})
-    angle, calm = np.radians(table.numbers(DIRECTION, holes=True)), measured["wind_speed"] == 0
-    measured["wind_sin"], measured["wind_cos"] = np.sin(angle).mask(calm, 0.0), np.cos(angle).mask(calm, 0.0)
-    times, notes = _on_grid(table, options.station)
+    direction = [options.direction] if options.direction else []
+    table = read_table(options.path(raw), [options.station_column, options.time, *options.columns.values(), *direction])
+    measured = pd.DataFrame({name: table.numbers(label, holes=True) for name, label in options.columns.items()})
+    for label in direction:
+        angle, calm = np.radians(table.numbers(label, holes=True)), measured.get(WIND_SPEED, pd.Series(1.0)) == 0
+        measured["wind_sin"], measured["wind_cos"] = np.sin(angle).mask(calm, 0.0), np.cos(angle).mask(calm, 0.0)
+    times, dropped = _on_grid(table, options)
     grid = pd.date_range(times.min(), times.max(), freq=STEP)
     values = measured.loc[times.index].set_axis(times, axis="index").reindex(grid)
     missing, values = values.isna(), fill_with_past_values(values)
@@ -69,41 +85,48 @@ def read(options: Options, raw: Path) -> Recording:
     if values.isna().any(axis=None):
         raise ValueError(f"{table.path}: a column is empty throughout, expected some value in each of {[*values]}")
     filled = missing.any(axis="columns")
-    notes += [f"{missing.to_numpy().sum()} values in {filled.sum()} rows filled with the last ones known"]
-    notes += [f"{begin} first rows left out, before every column had a value"] if begin else []
-    known = {name: column.to_numpy(np.float64) for name, column in values.items()}
-    columns = known | _calendar(values.index[0], len(values)) | {"filled": filled.to_numpy(np.float64)}
+    counts = row_counts(
+        len(table.texts),
+        dropped=dropped | {"before_every_column_had_a_value": begin},
+        added={"missing_steps": len(grid) - len(times)},
+        noted={
+            "out_of_order": int((times.rank() != np.arange(1, len(times) + 1)).sum()),
+            "filled_values": int(missing.to_numpy().sum()),
+            "filled_rows": int(filled.sum()),
+        },
+    )
+    given = {name: column.to_numpy(np.float64) for name, column in values.items()}
+    columns = given | _calendar(values.index[0], len(values)) | {"filled": filled.to_numpy(np.float64)}
     meta = series_meta(
         Path(options.file).name,
         signal=list(columns),
-        target=["temperature"],
-        units=("SI", "K"),
+        target=options.target,
+        units=("SI", options.target_unit),
         time_unit="3 h",
         md5=table.md5,
-        notes=notes,
-        correlations=correlations(known),
+        counts=counts,
+        correlations=correlations(given),
     )
-    return Recording(np.stack(list(columns.values()), axis=1), columns["temperature"][:, None], None, meta)
+    signal, target = (np.stack([columns[name] for name in names], axis=1) for names in (columns, options.target))
+    known = ~missing[list(options.target)].any(axis="columns").to_numpy()
+    return Recording(signal, target, None, meta, known=None if known.all() else known)
 
 
-def _on_grid(table: TextTable, station: str) -> tuple[pd.Series, list[str]]:
-    """Return the times of the station's rows, the first row of each step of three hours; and notes on the others."""
-    stations = table.texts[STATION]
+def _on_grid(table: TextTable, options: Options) -> tuple[pd.Series, dict[str, int]]:
+    """Return the times of the station's rows, the first row of each step of three hours; and count the others."""
+    stations, station = table.texts[options.station_column], options.station
     if not (own := stations == station).any():
         raise ValueError(f"{table.path}: no station {station!r}, it has {', '.join(sorted(set(stations))[:10])}")
-    times = table.times(DATE, "ISO8601", "a time such as 2024-11-04T10:00:00+01:00", lines=own)
+    times = table.times(options.time, "ISO8601", "a time such as 2024-11-04T10:00:00+01:00", lines=own)
     on_grid = times[times == times.dt.floor(STEP)]
     if on_grid.empty:
         raise ValueError(f"{table.path}: no row of station {station!r} at 0, 3, 6, ... h UTC")
     first = on_grid.drop_duplicates()
-    steps = (first.max() - first.min()) // STEP + 1
-    in_order = first.is_monotonic_increasing
-    return first, [
-        "the rows were in order" if in_order else "the rows were out of order, sorted by time",
-        f"{len(on_grid) - len(first)} rows for a time that had one already, left out",
-        f"{len(times) - len(on_grid)} rows between the steps of 3 h, left out",
-        f"{steps - len(first)} of {steps} steps missing",
-    ]
+    return first, {
+        "of_other_stations": len(stations) - len(times),
+        "between_the_steps": len(times) - len(on_grid),
+        "for_a_time_that_had_one_already": len(on_grid) - len(first),
+    }
 
 
 def fill_with_past_values(values: pd.DataFrame) -> pd.DataFrame:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-from recurrent.config.fields import Positive, Rows, Section
+from recurrent.config.fields import Rows, Section
 from recurrent.ingest.download import File
 from recurrent.sources._contract import series_meta
 from recurrent.storage.series import Recording
@@ -32,7 +34,7 @@ class Options(Section):
     """Keys of the source."""
 
     rows: Rows
-    step: Positive
+    step: Annotated[float, Field(gt=0, le=1000)]
 
 
 def files(options: Options) -> tuple[File, ...]:

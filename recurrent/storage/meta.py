@@ -53,12 +53,40 @@ class Units(Meta):
 
 @dataclass(frozen=True)
 class SourceMeta(Meta):
-    """Where a series comes from: `md5` of the raw file, all its columns, notes on what was corrected."""
+    """Where a series comes from: `md5` of the raw file, all its columns."""
 
     name: str
     md5: str
     columns: Names | None = None
-    notes: Names | None = None
+
+
+@dataclass(frozen=True)
+class RowCounts(Meta):
+    """Where the rows of the raw files went: what was read, less `dropped`, plus `added`, is what the series has.
+
+    Parameters
+    ----------
+    unit : what is counted: rows of the series, or its groups, such as reviews
+    read : how many there were
+    dropped, added : why, and how many
+    noted : what else is unusual, and how many; nothing was left out for it
+    """
+
+    unit: str
+    read: Row
+    dropped: dict[str, Row]
+    added: dict[str, Row]
+    noted: dict[str, float]
+
+    @property
+    def kept(self) -> int:
+        """Number that the series has."""
+        return self.read - sum(self.dropped.values()) + sum(self.added.values())
+
+    def lines(self) -> list[str]:
+        """Return a line for each reason."""
+        told: dict[str, Mapping[str, float]] = {"dropped": self.dropped, "added": self.added, "noted": self.noted}
+        return [f"{kind}: {why.replace('_', ' ')} {n:g}" for kind, found in told.items() for why, n in found.items()]
 
 
 @dataclass(frozen=True)
@@ -85,6 +113,7 @@ class SeriesMeta(Meta):
     groups : names of the groups
     parts : [begin, end] in rows of train, validation and test, where the data set fixes them
     correlations : of the columns
+    counts : where the rows of the raw files went; None of what is generated
     """
 
     signal: Names
@@ -100,6 +129,7 @@ class SeriesMeta(Meta):
     groups: Names | None = None
     parts: dict[str, tuple[Row, Row]] | None = None
     correlations: Correlations | None = None
+    counts: RowCounts | None = None
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,20 @@ class Recording:
     signal, target : (n, D) and (n, K), rows in time order; `target` of a row is the quantity at that row
     group : (n,) integers, rows of one group side by side; None for one series
     meta : what the rows are
+    known : (n,) False where the target of a row is not known: any values that fill it are neither learnt nor scored,
+        while the row's signal is read like any other; None: all are known
     """
 
     signal: Array
     target: Array
     group: Array | None
     meta: SeriesMeta
+    known: Array | None = None
 
     def summary(self) -> str:
-        """Return how much there is, and what was noted about it."""
-        return "\n".join([f"{len(self.signal)} rows of {', '.join(self.meta.signal)}", *(self.meta.source.notes or ())])
+        """Return how much there is, what was left out, and what is unusual about it."""
+        counted = self.meta.counts.lines() if self.meta.counts else []
+        return "\n".join([f"{len(self.signal)} rows of {', '.join(self.meta.signal)}", *counted])
 
     def write(self, folder: Path) -> None:
         """Write it as a `Series`."""

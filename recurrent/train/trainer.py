@@ -98,7 +98,8 @@ class Trainer:
 
     def untrained(self) -> Epoch:
         """Return epoch 0, before the first step."""
-        train, validation = self._evaluate("train"), self._evaluate("validation")
+        train = self._evaluate("train")
+        validation = self._validated(train)
         return Epoch(0, train.loss, validation.loss, train.mean_delta, validation.mean_delta, 0.0, 0.0)
 
     def run_epoch(self) -> Epoch:
@@ -124,7 +125,7 @@ class Trainer:
             norms.append(self.optimizer.step(learning_rate, clip=self.params.gradient_clip))
             self._add(train, batch, loss, outputs_BAK)
 
-        validation = self._evaluate("validation")
+        validation = self._validated(train)
         if not np.isfinite(loss_of_both := train.loss + validation.loss):
             raise ValueError(f"epoch {epoch}: the loss is {loss_of_both}; a smaller train.learning_rate may help")
         return Epoch(
@@ -136,6 +137,9 @@ class Trainer:
             float(mean(norms)),
             learning_rate,
         )
+
+    def _validated(self, train: "EpochMeter") -> "EpochMeter":
+        return self._evaluate("validation")
 
     def _evaluate(self, part: str) -> "EpochMeter":
         """Return loss and mean delta of a part, with the weights as they are."""
@@ -178,11 +182,14 @@ class Trainer:
 class Refit(Trainer):
     """Trains anew on train and validation, for as many epochs as validation chose before; the last one is kept.
 
-    What its history calls validation are windows that it learns.
+    It has no validation left: in its history, those columns repeat train's.
     """
 
     def __init__(self, forecaster: Forecaster, windows: Windows, params: Train, *, seed: int, epochs: int) -> None:
         super().__init__(forecaster, windows, replace(params, max_epochs=epochs, target_delta=-1.0), seed=seed)
+
+    def _validated(self, train: "EpochMeter") -> "EpochMeter":
+        return train
 
     def _criterion(self, row: Epoch) -> float:
         return -row.epoch

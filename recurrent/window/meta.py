@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from recurrent.storage.meta import Correlations, Count, Inputs, Meta, Names, Row, Units
+from recurrent.storage.meta import Correlations, Count, Inputs, Meta, Names, Row, RowCounts, Units
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
@@ -42,6 +42,7 @@ class WindowsMeta(Meta):
         series; `failures` in its rows
     first_targets : the target's first value in the recording and after each failure
     md5 : of the steps
+    series_rows, counts : rows of the series, and where those of the raw files went
     """
 
     splits: tuple[dict[PartName, PartMeta], ...]
@@ -66,6 +67,8 @@ class WindowsMeta(Meta):
     vocabulary: Names | None = None
     groups: Names | None = None
     correlations: Correlations | None = None
+    series_rows: Count | None = None
+    counts: RowCounts | None = None
 
     @property
     def measured_columns(self) -> list[int]:

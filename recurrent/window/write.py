@@ -102,6 +102,8 @@ def write_windows(
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,
                 correlations=meta.correlations,
+                series_rows=len(series.signal),
+                counts=meta.counts,
             )
         )
 

@@ -14,7 +14,7 @@ from small_network import PLAIN
 
 from benchmarks import experiments, gradient_flow, study
 from benchmarks.experiments import Experiment, StudyError, enqueue
-from recurrent.config.schema import CELLS
+from recurrent.config.fields import CELLS
 from recurrent.network import forecaster
 from recurrent.network.scaler import Scaler
 

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from recurrent.config import schema
+from recurrent.config.fields import CELLS
 from recurrent.config.reader import ParamsError, read
-from recurrent.config.schema import CELLS, Settings
+from recurrent.config.schema import Settings
 from recurrent.train import trainer as training
 from recurrent.window import steps
 
@@ -137,6 +138,8 @@ OUT_OF_RANGE = {
     "seq_len": ["0", 10**19],
     "simulate.cycles": ["0"],
     "simulate.sample_rate": ["0", "-2000.0"],
+    "simulate.gain_spread": ["-0.1"],
+    "simulate.wander": ["-0.1", ".inf"],
     "ingest.csv": ["''"],
     "ingest.target": ["''"],
     "ingest.failure_threshold": ["-0.1"],

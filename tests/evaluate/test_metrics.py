@@ -204,7 +204,9 @@ def test_padding_is_never_scored(tmp_path, batch_size):
     assert [found.tolist() for found in alone] == [predicted.tolist()]
     every_step = metrics.mean_delta(target, answers)
     assert scores == {"mean_delta_all_steps": pytest.approx(every_step)}
-    result = scoring.evaluate_split(windows, predictor, ridge_penalties=(1.0,), moving_average=3, seasons=())
+    result = scoring.evaluate_split(
+        windows, predictor, refit=False, ridge_penalties=(1.0,), moving_average=3, seasons=()
+    )
     assert result.scores["test"] == metrics.score(target[:, -1], predicted) | scores
 
 
@@ -214,7 +216,7 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
     result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts, ())])
-    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts"}
+    assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
     assert result["skill"] == 0.5
@@ -254,3 +256,13 @@ def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, high, words):
     gain = f" (95 % interval of the gain in mae: {low:.3g} to {high:.3g})."
     assert last == words + gain * words.startswith("No")
     assert [line.split()[0] for line in table] == ["mean", "median", "clock", "network"]
+
+
+def test_where_networks_learnt_validation_too_baselines_did(tmp_path):
+    windows = cut(tmp_path, np.arange(40.0), np.arange(40.0) ** 2)
+    params = {"ridge_penalties": (1.0,), "moving_average": 3}
+    for refit, parts in ((False, ["train"]), (True, ["train", "validation"])):
+        networks = [lambda signal, _: np.zeros((len(signal), 1, 1))]
+        found = scoring.evaluate_split(windows, networks, refit=refit, **params).baseline_forecasts["median"]
+        learnt = np.concatenate([windows.labels(part) for part in parts])
+        np.testing.assert_array_equal(found, np.median(learnt))

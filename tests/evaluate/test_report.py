@@ -5,10 +5,11 @@ import pytest
 from seeds import rng
 from small_windows import cut, write_series
 
-from recurrent.evaluate import metrics, prediction_tables
+from recurrent.evaluate import counts, metrics, prediction_tables
 from recurrent.evaluate.report import report, summary_text
 from recurrent.evaluate.scoring import SplitResult, evaluate_split
 from recurrent.evaluate.truth import Classes, truth_of
+from recurrent.storage.meta import RowCounts
 from recurrent.window.meta import PARTS
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])
@@ -254,3 +255,30 @@ def test_predictions_of_groups_say_whose_they_are(tmp_path):
     rows = found["test rows"]
     assert [*rows] == ["group", "none of c0", "target: t"] and len(rows["group"]) == 12
     assert [f"s{int(row) // 4}" for row in rows["none of c0"]] == rows["group"]
+
+
+def test_every_row_and_step_is_accounted_for(tmp_path):
+    """Of 103 rows read, 3 are dropped; 100 rows are 33 steps of three, one row too few for another."""
+    raw = RowCounts("rows", 103, {"too_early": 3}, {}, {"gaps": 2})
+    series = write_series(tmp_path, np.arange(100) % 7, counts=raw)
+    windows = cut(tmp_path, series, samples_per_step=3, statistics=("mean",))
+    part = windows.parts["test"].windows
+    found = report([result_of(windows, [0.5] * part, [1.0] * part)])["data"]
+    assert found == {
+        **{"unit": "rows", "read": 103, "dropped": {"too_early": 3}, "added": {}, "noted": {"gaps": 2}},
+        **{"rows": 100, "rows_after_the_last_step": 1, "steps": 33, "steps_in_no_part": 0},
+        **{"train_steps": 20, "validation_steps": 7, "test_steps": 6},
+    }
+
+
+@pytest.mark.parametrize(
+    ("split", "outside"), [("contiguous", 0), ("failures", 0), ("each_group", 32), ("groups", 0), ("folds", 0)]
+)
+def test_steps_are_those_of_the_parts_whatever_the_split(tmp_path, split, outside):
+    group = np.repeat(np.arange(5), 8)
+    series = write_series(tmp_path, np.arange(40), group=group)
+    single = split in ("groups", "folds")
+    windows = cut(tmp_path, series, split=split, folds=5, one_window_per_group=single, horizon=0, seq_len=1)
+    found = counts.data(windows.splits)
+    assert found["steps"] == found["rows"] == 40 and found["rows_after_the_last_step"] == 0
+    assert found["steps_in_no_part"] == outside  # of the other groups, which are other splits

@@ -5,14 +5,23 @@ import time
 
 import numpy as np
 import pytest
+from small_data import WEATHER as COLUMNS
 
 import stages.fetch
-from recurrent.sources._contract import get_source
+from recurrent.sources._contract import get_source, row_counts
 from stages.fetch import Params
 
 RAW = "https://raw.githubusercontent.com"
 ARCHIVE = "https://public.opendatasoft.com/api/explore/v2.1/catalog/datasets/donnees-synop-essentielles-omm/exports/csv"
-TABLE = {"name": "table", "signal_unit": "", "target_unit": "", "time_unit": "", "group": None}
+TABLE = {
+    "name": "table",
+    "signal_unit": "",
+    "target_unit": "",
+    "time_unit": "",
+    "group": None,
+    "join": None,
+    "holes": "stop",
+}
 P4581 = TABLE | {
     "file": "p4581_3800_4100.csv",
     "url": f"{RAW}/lauralaurenti/DNN-earthquake-prediction-forecasting/6252dcf9a43dae42cb5d1cbf641ba3f6dd4cbb76/"
@@ -41,8 +50,7 @@ WEATHER = {
     "file": "synop_nice_07690.csv",
     "url": ARCHIVE + "?lang=fr&refine=numer_sta%3A%2207690%22&timezone=Europe%2FParis&use_labels=true&delimiter=%3B",
     "checksum": "16aceea2c39cccf26d368112fcb5d070",
-    "station": "07690",
-}
+} | COLUMNS
 GRADES = {
     "name": "grades",
     "file": "data.csv",
@@ -77,42 +85,41 @@ def test_a_file_lands_in_the_folder_and_a_generated_source_leaves_it_empty(tmp_p
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(
-    "source, shape, groups, notes",
+    "source, shape, groups, counts",
     [
-        (P4581, (2930, 1), None, ["75 rows after the last failure left out: no failure is known to follow them"]),
-        (SP500, (4697, 2), None, ["1016 of 4696 steps are longer than 1.5 times the usual 86400, up to 604800"]),
+        (P4581, (2930, 1), None, row_counts(3005, dropped={"after_the_last_failure": 75})),
+        (SP500, (4697, 2), None, row_counts(4697, noted={"after_a_gap": 1016, "longest_gap_in_usual_steps": 7.0})),
         (
             WEATHER,
             (6247, 13),
             None,
-            [
-                "the rows were out of order, sorted by time",
-                "0 rows for a time that had one already, left out",
-                "0 rows between the steps of 3 h, left out",
-                "16 of 6247 steps missing",
-                "131 values in 17 rows filled with the last ones known",
-            ],
+            row_counts(
+                6231,
+                added={"missing_steps": 16},
+                noted={"out_of_order": 6230, "filled_values": 131, "filled_rows": 17},
+            ),
         ),
-        (GRADES, (676, 1), 169, ["9 of 178 students have a hole among their five grades, left out"]),
+        (GRADES, (676, 1), 169, row_counts(178, unit="students", dropped={"with_a_hole_among_their_grades": 9})),
         (
             REVIEWS,
             (8861685, 1),
             49778,
-            [
-                "123 reviews of train stand in test, too, left out",
-                "99 reviews of train repeat another one, left out",
-                "14189 of 49778 reviews are longer than 256 words, cut to their first",
-            ],
+            row_counts(
+                50000,
+                unit="reviews",
+                dropped={"in_test_too": 123, "repeated_in_train": 99},
+                noted={"cut_to_words_kept": 14189},
+            ),
         ),
     ],
     ids=["p4581", "sp500", "weather", "grades", "reviews"],
 )
-def test_the_real_files(source, shape, groups, notes, tmp_path, real_data, monkeypatch):
+def test_the_real_files(source, shape, groups, counts, tmp_path, real_data, monkeypatch):
     begin = time.process_time()
     recording = fetch_and_read(source, tmp_path, real_data, monkeypatch)
     assert time.process_time() - begin < 60
     assert recording.signal.shape == shape and np.isfinite(recording.signal).all()
-    assert [*recording.meta.source.notes] == notes
+    assert recording.meta.counts == counts
     assert (None if recording.group is None else len(np.unique(recording.group))) == groups
     if source is P4581:
         assert len(recording.meta.failures) == 31  # the 32nd ends the rows that are kept

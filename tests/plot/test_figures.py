@@ -83,9 +83,17 @@ def said(figure: Figure) -> str:
 def test_every_baseline_is_drawn_or_named_in_every_picture_of_a_forecast(name, names):
     about, tables, _ = CASES[name]
     rows = tables["predictions"] | {n: RNG.normal(5, 1, 40) for n in names if "predicted" in tables["predictions"]}
+    if "error_by_lead_time" in tables:
+        tables = tables | {"error_by_lead_time": AHEAD | {names[0]: AHEAD["network"]}}
     drawn = pictures.draw(LOG, ENDING, about | {"baselines": names}, tables | {"predictions": rows})
+
+    def named(words):
+        return set(re.split(r"[ ,:]+", " ".join(words))) & set(names)
+
     for picture in set(drawn) - {"training", "correlations", "most_wrong"}:
-        assert set(names) <= set(re.split(r"[ ,:]+", said(drawn[picture]))), picture
+        shown = named(str(line.get_label()) for axes in drawn[picture].axes for line in axes.lines)
+        left_out = named(re.findall(r"not drawn here: (.*)", said(drawn[picture])))
+        assert (shown | left_out, shown & left_out) == (set(names), set()), picture
 
 
 def test_each_baseline_has_a_style_of_its_own():
@@ -175,7 +183,12 @@ def test_curves_are_the_columns():
         AHEAD["network"].tolist(),
         AHEAD["persistence"].tolist(),
     ]
-    assert "(m)" in axes.get_ylabel()
+    assert "(m)" in axes.get_ylabel() and axes.get_yscale() == "linear"
+    several = AHEAD | {"ridge": AHEAD["network"] + 1e-9, "drift": AHEAD["network"]}
+    [axes] = ahead.error_by_lead_time(several, unit="m").axes
+    assert [line.get_label() for line in axes.lines] == ["network, on its own output", "persistence", "ridge", "drift"]
+    [axes] = ahead.error_by_lead_time(AHEAD | {"ridge": AHEAD["network"] * 1e-9 + 1e-12}, unit="m").axes
+    assert axes.get_yscale() == "log" and "logarithmic" in axes.get_title()
     axes = wrong(ONE, ["median", "ridge"]).axes[1]
     assert [line.get_label().partition(":")[0] for line in axes.lines] == ["network", "median", "ridge"]
     off = np.abs(ONE["ridge"] - ONE["actual"]).mean()

@@ -34,7 +34,7 @@ def pages(repository, tmp_path_factory):
     home = tmp_path_factory.mktemp("pages") / "project"
     shutil.copytree(repository, home, symlinks=True)
     command(home, sys.executable, "-m", "reports.plots_page")
-    dvc(home, "plots", "diff", *REVISIONS)
+    command(home, sys.executable, "-m", "reports.charts_page", *REVISIONS)
     command(home, sys.executable, "-m", "reports.report", *REVISIONS[1:])
     return {"charts": home / "dvc_plots" / "index.html", "report": home / "dvc_plots" / "report.html"}
 
@@ -129,3 +129,46 @@ def test_what_is_not_there_yet_is_left_out(chromium, repository, tmp_path):
         drawn = page.locator("svg").count(), [CHARTS[name]["title"] for name in ("loss", "mean_delta")]
         assert drawn == (2, page.locator("h2").all_inner_texts()[:2])
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+@pytest.mark.parametrize("name", ["charts", "report"])
+def test_a_picture_opens_large_and_the_keyboard_closes_it(chromium, pages, name):
+    with opened(chromium, pages[name], 400, "light") as page:
+        picture = page.locator("button.enlarge").last
+        picture.focus()
+        page.keyboard.press("Enter")
+        dialog, alt = page.locator("dialog[open]"), picture.locator("img").get_attribute("alt")
+        assert dialog.get_attribute("aria-label") == alt
+        assert dialog.locator("img").bounding_box()["width"] > 1.5 * picture.bounding_box()["width"]
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+        assert [v["id"] for v in axe.run(page).response["violations"] if v["impact"] in ("serious", "critical")] == []
+        page.keyboard.press("Escape")
+        assert page.locator("dialog").count() == 0
+        assert page.evaluate("document.activeElement.className") == "enlarge"
+        picture.click()
+        page.locator("dialog button").click()
+        assert page.locator("dialog").count() == 0
+
+
+def test_a_table_is_sorted_by_the_button_of_a_column_and_says_so(chromium, pages):
+    with opened(chromium, pages["report"], 1400, "light") as page:
+        table = page.locator("table").first
+        button = table.locator("th button").nth(1)
+
+        def column():
+            cells = table.locator("td:nth-child(2)").all_inner_texts()
+            return [float(cell.rstrip("%")) for cell in cells]
+
+        for direction, backwards in (("ascending", False), ("descending", True)):
+            button.press("Enter")
+            assert column() == sorted(column(), reverse=backwards)
+            assert table.locator("[aria-sort]").evaluate_all("all => all.map(e => e.ariaSort)") == [direction]
+        table.locator("th button").first.press("Space")
+        names = table.locator("th[scope=row]").all_inner_texts()
+        assert names == sorted(names)
+
+
+def test_the_page_of_charts_begins_with_what_differs(chromium, pages):
+    with opened(chromium, pages["charts"], 1400, "light") as page:
+        assert page.locator("h2").all_inner_texts()[:2] == ["Parameters that differ", "Mean delta on the test set"]
+        assert page.locator("#differs tr").count() == 3

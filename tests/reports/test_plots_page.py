@@ -8,7 +8,7 @@ from in_git import ROOT
 from processes import command, dvc
 
 from recurrent.evaluate.truth import Quantities
-from reports import plots_page
+from reports import charts_page, plots_page
 
 
 def test_the_chart_of_scores_knows_every_baseline():
@@ -25,3 +25,22 @@ def test_the_page_of_each_project_has_its_own_title(project):
         for folder in (".", "systems")
     ]
     assert titles == [[title] * 2 for title in plots_page.TITLES.values()] and "earthquake" not in titles[1][0]
+
+
+def test_the_page_of_the_charts_names_the_parameters_that_differ(project):
+    command(project, sys.executable, "-m", "reports.plots_page")
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 0", "seed: 3"))
+    command(project, sys.executable, "-m", "reports.charts_page", "workspace", "short", "gru")
+    page = (project / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    found = page[page.index('id="differs"') :].partition("</section>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>([^<]*)<", line) for line in found.splitlines() if line.startswith("<tr>")]
+    assert ["parameter", "workspace", "short", "gru"] in rows
+    assert ["seq_len", "20", "10", "20"] in rows and ["model.cell", "manual", "manual", "gru"] in rows
+    assert "hidden_size" not in found and charts_page.PLACE not in page
+    said = command(project, sys.executable, "-m", "reports.charts_page", "shrt", code=1)
+    assert said.startswith("error: shrt: no such branch")
+
+
+def test_equal_revisions_and_strange_names_are_told():
+    assert "No parameter differs" in charts_page.section(["a", "b"], [{"x": 1}] * 2)
+    assert "<b>" not in charts_page.section(["<b>", "b"], [{"<b>": "<b>"}, {}])

@@ -26,9 +26,19 @@ def test_every_system_has_a_row_and_its_section(committed, monkeypatch):
 @pytest.mark.parametrize("name", ["recurrence", "ingest", "pipeline"])
 def test_the_page_of_the_benchmarks_holds_what_was_measured(committed, name):
     page = (committed / "docs" / "benchmarks.md").read_text()
-    found = json.loads((committed / "docs" / "benchmarks" / f"{name}.json").read_text())
-    assert fill(page, name, getattr(summary, name)(found)) == page
-    assert found["cpu"] in page
+    assert fill(page, name, summary.tables(committed / "docs" / "benchmarks", name)) == page
+
+
+def test_another_kind_of_core_has_a_table_of_its_own(committed, tmp_path):
+    name, (own, *_) = "ingest", sorted((committed / "docs" / "benchmarks").glob("*/ingest.json"))
+    for kind, ratio in {"one": 2.0, "two": 3.0}.items():
+        found = json.loads(own.read_text()) | {"cpu": f"core {kind}", "ours_vs_pandas": ratio}
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "ingest.json").write_text(json.dumps(found))
+    both = summary.tables(tmp_path, name)
+    one, two = both.split("### core two")
+    assert one.startswith("### core one\n") and "| 2.00 |" in one and "/one/ingest.png)" in one
+    assert "| 3.00 |" in two and "/two/ingest.png)" in two
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_a_report_needs_nothing_beside_it_and_says_where_it_comes_from(repositor
     sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
     assert len(sources) == len(CHARTS) + len(PICTURES) * len(REVISIONS)
     assert all(source.startswith("data:image/") for source in sources)
-    assert not re.search(r"url\(|@import|<script|<link", page)
+    assert not re.search(r"url\(|@import|<script src|<link", page)
     lock = (repository / "dvc.lock").read_bytes()
     assert hashlib.sha256(lock).hexdigest() in page
     assert command(repository, "git", "rev-parse", "HEAD").strip() in page
@@ -187,9 +187,21 @@ def test_a_comparison_prints_what_differs_and_draws_it(repository, tmp_path):
     old, new = (scores(repository, name)["test.mean_delta"] for name in ("workspace", "short"))
     assert f"| test.mean_delta | {old:.4g} | {new:.4g} | {(new - old) / old:+.1%} |" in text
     assert {"clock.mean_delta", "ridge.mean_delta", "median.mean_delta"} <= set(re.findall(r"^\| (\S+)", text, re.M))
+    assert re.search(r"^short (is|differs) .* windows of the test set .*\(95 % interval -?[\d.]+", text, re.M)
     for name in CHARTS:
         assert f"![{name}]({name}.png)" in text
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_comparison_escapes_whatever_it_is_told(project):
+    evil = "<img src=x onerror=alert(1)> | `x` [a](b)"
+    honest = revisions.read("workspace")
+    other = {"summary": [evil], "unit": evil}
+    spoilt = replace(
+        honest, name=evil, params={**honest.params, evil: evil}, predictions={**honest.predictions, **other}
+    )
+    text = compare.compare(honest, spoilt, [])
+    assert "<img" not in text and text.count(r"&lt;img src=x onerror=alert(1)&gt; \| \`x\` \[a\](b)") > 5
 
 
 def test_a_comparison_with_itself_has_nothing_to_say(project):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from seeds import SEED
 from small_windows import cut, write_series
 
@@ -17,8 +18,11 @@ RATE = 200.0
 NAMES = sorted(path.stem for path in Path(sources.__file__).parent.glob("[!_]*.py"))
 
 
-def record(*, cycles=6, sample_rate=RATE, seed=SEED):
-    blocks = list(fault.simulate(cycles=cycles, sample_rate=sample_rate, seed=seed))
+SHIPPED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["simulate"]
+
+
+def record(*, cycles=6, sample_rate=RATE, seed=SEED, **params):
+    blocks = list(fault.simulate(**SHIPPED | {"cycles": cycles, "sample_rate": sample_rate, "seed": seed} | params))
     return tuple(np.concatenate(column) for column in zip(*blocks, strict=True))
 
 
@@ -69,7 +73,7 @@ def test_a_longer_record_begins_like_a_shorter_one():
 
 def test_blocks_are_small(monkeypatch):
     monkeypatch.setattr(fault, "BLOCK_ROWS", 500)
-    sizes = [len(sound) for sound, _ in fault.simulate(cycles=5, sample_rate=RATE, seed=SEED)]
+    sizes = [len(sound) for sound, _ in fault.simulate(**SHIPPED | {"cycles": 5, "sample_rate": RATE, "seed": SEED})]
     assert max(sizes) == 500 and sum(sizes) == len(record(cycles=5)[0])
 
 
@@ -82,6 +86,44 @@ def test_blocks_leave_no_trace(monkeypatch):
 def test_the_sample_rate_does_not_change_the_fault():
     slow, fast = (times[starts(times)] for _, times in (record(cycles=12), record(cycles=12, sample_rate=3 * RATE)))
     np.testing.assert_allclose(slow, fast, atol=1 / RATE)
+
+
+def power(sound, time_to_failure):
+    """Logarithm of the variance, less that of the electronics, in the last six seconds of every cycle: (cycles, 6)."""
+    ends = np.r_[starts(time_to_failure)[1:], len(sound)]
+    return np.log([[sound[end - (k + 1) * 1000 : end - k * 1000].var() - 1 for k in range(6)] for end in ends])
+
+
+FAST = {"cycles": 60, "sample_rate": 1000.0}
+
+
+def test_each_cycle_has_a_gain_of_its_own():
+    quiet, loud = (power(*record(**FAST | {"wander": 0.0, "gain_spread": spread})) for spread in (0.0, 0.3))
+    gain = (loud - quiet) / 2
+    assert gain.mean(axis=1).std() == pytest.approx(0.3, rel=0.3) and abs(gain.mean()) < 0.12
+    assert gain.std(axis=1).max() < 0.1  # one gain from the beginning of a cycle to its end
+
+
+def test_emission_wanders_and_forgets_within_seconds():
+    steady, wandering = (power(*record(**FAST | {"wander": wander, "gain_spread": 0.0})) for wander in (0.0, 0.5))
+    excess = wandering - steady
+    at_lag = [(excess[:, lag:] * excess[:, : 6 - lag]).mean() for lag in range(6)]
+    assert excess.std() == pytest.approx(0.5, rel=0.25)
+    assert at_lag[4] / at_lag[1] == pytest.approx(np.exp(-3 / fault.MEMORY), abs=0.25)
+
+
+def test_the_sample_rate_changes_neither_gain_nor_wandering():
+    params = {"cycles": 30, "gain_spread": 0.5, "wander": 0.5}
+    slow = power(*record(**params, sample_rate=1000.0))
+    sound, time = record(**params, sample_rate=2000.0)
+    fast = power(sound[1::2], time[1::2])
+    assert np.corrcoef((slow - slow.mean(axis=0)).ravel(), (fast - fast.mean(axis=0)).ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("key", ["gain_spread", "wander"])
+def test_gain_and_wandering_leave_the_slips_where_they_are(key):
+    (steady, times), (other, same_times) = record(**{key: 0.0}), record(**{key: 0.5})
+    assert times.tobytes() == same_times.tobytes() and (steady != other).any()
 
 
 def loudness(sound):

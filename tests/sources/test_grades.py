@@ -6,6 +6,7 @@ import pytest
 from small_data import FILE, GRADES, students, write
 
 from recurrent.sources import grades
+from recurrent.sources._contract import row_counts
 
 
 def load(folder, rows, header=GRADES):
@@ -27,7 +28,8 @@ def test_a_student_with_a_hole_is_left_out_and_counted(tmp_path):
     recording = load(tmp_path, rows)
     kept = [row for i, row in enumerate(rows) if i not in (2, 5)]
     assert recording.signal.reshape(10, 4).tolist() == [row[:4] for row in kept]
-    assert [*recording.meta.source.notes] == ["2 of 12 students have a hole among their five grades, left out"]
+    dropped = {"with_a_hole_among_their_grades": 2}
+    assert recording.meta.counts == row_counts(12, unit="students", dropped=dropped)
     assert [*recording.meta.groups[:3]] == ["line 2", "line 3", "line 5"]
     with pytest.raises(ValueError, match="no student with all of"):
         load(tmp_path, [["", *row[1:]] for row in rows])

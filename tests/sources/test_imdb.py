@@ -10,6 +10,7 @@ import pytest
 from small_data import REVIEWS, reviews, write_reviews_archive, write_reviews_table
 
 from recurrent.sources import imdb
+from recurrent.sources._contract import row_counts
 
 ALL = replace(REVIEWS, vocabulary=1000, words=1000)
 
@@ -78,7 +79,8 @@ def test_the_first_or_the_last_words_are_kept(keep, expected, tmp_path):
     recording = load(tmp_path, rows, replace(ALL, words=2, keep=keep, validation_fraction=0.05, vocabulary=2000))
     assert max(len(text) for text in texts(recording)) == 2
     assert any(text == expected for text in texts(recording))
-    assert any(f"longer than 2 words, cut to their {keep}" in note for note in recording.meta.source.notes)
+    cut = sum(len(imdb.tokens(row[3])) > 2 for row in rows)
+    assert recording.meta.counts == row_counts(len(rows), unit="reviews", noted={"cut_to_words_kept": cut})
 
 
 def test_texts_that_stand_in_test_or_twice_are_taken_out_of_train(tmp_path):
@@ -88,10 +90,8 @@ def test_texts_that_stand_in_test_or_twice_are_taken_out_of_train(tmp_path):
     recording = load(tmp_path, rows)
     learned = texts(recording, "train") + texts(recording, "validation")
     assert len(learned) == 18 and len(texts(recording, "test")) == 20
-    assert [*recording.meta.source.notes[:2]] == [
-        "1 reviews of train stand in test, too, left out",
-        "1 reviews of train repeat another one, left out",
-    ]
+    assert recording.meta.counts.read == len(rows)
+    assert recording.meta.counts.dropped == {"in_test_too": 1, "repeated_in_train": 1}
 
 
 def test_a_review_without_a_word_still_has_a_row(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import small_data as small
-from small_data import FILE, REVIEWS, SMALL, TABLE, read_source
+from small_data import FILE, REVIEWS, SMALL, TABLE, WEATHER, read_source
 
 from recurrent.sources import synop, table
 from recurrent.sources._contract import NAMES, get_source
@@ -26,9 +26,12 @@ def test_a_recording_is_finite_and_says_what_it_is(name, tmp_path):
     assert recording.target.shape == (n, len(meta.target))
     assert np.isfinite(recording.signal).all() and np.isfinite(recording.target).all()
     if name == "recording":  # its rows are samples, and the reader refuses what another source notes
-        assert meta.source.columns and meta.source.notes is None
+        assert meta.source.columns
     else:
-        assert meta.time_unit and meta.source.columns is None and meta.source.notes is not None
+        assert meta.time_unit and meta.source.columns is None
+    assert (meta.counts is None) == (SMALL[name][1] is None)  # a generated one reads no rows
+    if meta.counts:
+        assert meta.counts.kept == (n if meta.counts.unit == "rows" else len(np.unique(recording.group)))
     assert len(meta.source.md5) == (32 if SMALL[name][1] else 0)
     assert SeriesMeta.from_json(json.loads(json.dumps(meta.to_json(), allow_nan=False)), tmp_path) == meta
 
@@ -141,7 +144,7 @@ def test_the_test_part_changes_neither_vocabulary_nor_train(tmp_path):
 
 
 def test_get_source_takes_the_module_and_checks_its_options():
-    module, options = get_source({"name": "synop", **FILE, "station": "07690"})
+    module, options = get_source({"name": "synop", **FILE, **WEATHER})
     assert module is synop and options == SMALL["synop"][0]
     assert [file.name for file in module.files(options)] == ["own.csv"]
     assert module.files(replace(options, url=None)) == ()
@@ -157,9 +160,9 @@ def test_get_source_takes_the_module_and_checks_its_options():
         ({"name": "sine", "rows": "5"}, r"source.rows: found '5', expected: a valid integer"),
         ({"name": "sine", "rows": 0}, r"source.rows: found 0, expected: greater than or equal to 1"),
         ({"name": "sine", "rows": 10**19}, r"source.rows: found 10000000000000000000, expected: less than or equal to"),
-        ({"name": "synop", **FILE, "station": "1", "checksum": "abc"}, r"source.checksum: found 'abc'"),
+        ({"name": "grades", **FILE, "checksum": "abc"}, r"source.checksum: found 'abc'"),
         *(
-            ({"name": "synop", **FILE, "station": "1", "file": name}, r"source.file: found .*a file, without a folder")
+            ({"name": "grades", **FILE, "file": name}, r"source.file: found .*a file, without a folder")
             for name in ("/tmp/x.csv", "../x.csv", "a/b.csv", "..", "", "a\\b.csv", "a\0b")
         ),
     ],

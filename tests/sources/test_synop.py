@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from small_data import FILE, SYNOP, weather, write
+from small_data import FILE, SYNOP, WEATHER, weather, write
 
 from recurrent.sources import synop
+from recurrent.sources._contract import get_source, row_counts
 
 
-def load(folder, rows, station="07690"):
-    write(folder / "own.csv", SYNOP, rows, ";")
-    return synop.read(synop.Options(**FILE, station=station), folder)
+def load(folder, rows, header=SYNOP, **options):
+    write(folder / "own.csv", header, rows, ";")
+    return synop.read(synop.Options(**FILE, **WEATHER | options), folder)
 
 
 def column(recording, name):
@@ -20,19 +21,19 @@ def column(recording, name):
 
 
 def set_value(row, name, value):
-    label = synop.DIRECTION if name == "direction" else synop.MEASURED[name]
+    label = WEATHER["direction"] if name == "direction" else WEATHER["columns"][name]
     row[SYNOP.index(label)] = value
 
 
 def test_values_in_order_under_their_names(tmp_path):
     rows = weather()
     recording = load(tmp_path, rows[::-1])
-    for name, label in synop.MEASURED.items():
+    for name, label in WEATHER["columns"].items():
         assert column(recording, name).tolist() == [row[SYNOP.index(label)] for row in rows]
     assert (recording.target[:, 0] == column(recording, "temperature")).all()
     assert not column(recording, "filled").any()
-    assert "out of order" in recording.meta.source.notes[0]
-    assert "in order" in load(tmp_path, rows).meta.source.notes[0]
+    assert recording.meta.counts.noted == {"out_of_order": 40}
+    assert load(tmp_path, rows).meta.counts == row_counts(40)
 
 
 def test_holes_and_missing_steps_are_filled_from_the_past_and_flagged(tmp_path):
@@ -47,8 +48,9 @@ def test_holes_and_missing_steps_are_filled_from_the_past_and_flagged(tmp_path):
     assert (recording.signal[21, :8] == recording.signal[19, :8]).all()
     assert column(recording, "wind_sin")[9] == column(recording, "wind_sin")[8]
     assert np.flatnonzero(column(recording, "filled")).tolist() == [5, 9, 20, 21]
-    assert "2 of 40 steps missing" in recording.meta.source.notes
-    assert f"{1 + 2 + 2 * 8} values in 4 rows filled with the last ones known" in recording.meta.source.notes
+    expected = row_counts(38, added={"missing_steps": 2}, noted={"filled_values": 1 + 2 + 2 * 8, "filled_rows": 4})
+    assert recording.meta.counts == expected
+    assert np.flatnonzero(~recording.known).tolist() == [5, 20, 21]  # a direction is no temperature
 
 
 def test_rows_before_the_first_value_are_left_out(tmp_path):
@@ -58,7 +60,7 @@ def test_rows_before_the_first_value_are_left_out(tmp_path):
     recording = load(tmp_path, rows)
     assert len(recording.signal) == 37 and recording.target[0, 0] == rows[3][2]
     assert column(recording, "hour_sin")[0] == pytest.approx(np.sin(2 * np.pi * 9 / 24))
-    assert recording.meta.source.notes[-1] == "3 first rows left out, before every column had a value"
+    assert recording.meta.counts == row_counts(40, dropped={"before_every_column_had_a_value": 3})
     for row in rows:
         set_value(row, "wind_speed", "")
     with pytest.raises(ValueError, match=r"own.csv: a column is empty throughout"):
@@ -94,14 +96,26 @@ def test_other_stations_repeated_times_and_times_off_the_grid_are_left_out_and_c
     late = [rows[-1][0], rows[-1][1].replace(":00:00+", ":30:00+"), *rows[-1][2:]]
     recording = load(tmp_path, [*rows, *weather(station="07005"), [*rows[7][:2], *rows[8][2:]], late])
     assert recording.signal.tobytes() == load(tmp_path, rows).signal.tobytes()
-    notes = load(tmp_path, [*rows, [*rows[7][:2], *rows[8][2:]], late]).meta.source.notes
-    assert notes[1].startswith("1 rows for a time") and notes[2].startswith("1 rows between the steps")
+    dropped = {"of_other_stations": 40, "between_the_steps": 1, "for_a_time_that_had_one_already": 1}
+    assert recording.meta.counts == row_counts(82, dropped=dropped)
+
+
+def test_the_columns_of_another_country_under_names_of_your_own(tmp_path):
+    rows = [[row[0], row[1], row[2], row[4]] for row in weather()]
+    columns = {"columns": {"air": "TMP", "moist": "RH"}, "direction": None, "target": ("moist", "air")}
+    header = ("STN", "UTC", "TMP", "RH")
+    recording = load(tmp_path, rows, header, station_column="STN", time="UTC", target_unit="%, K", **columns)
+    assert recording.meta.signal[:3] == ("air", "moist", "hour_sin") and recording.meta.target_columns == (1, 0)
+    assert recording.target.tolist() == [[row[3], row[2]] for row in rows]
+    source = {"name": "synop"} | FILE | WEATHER | {"target": ["snow"]}
+    with pytest.raises(ValueError, match=r"source.target: found .*, expected: names among columns: temperature, dew"):
+        get_source(source)
 
 
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("temperature", "warm", "'Température' holds 'warm', expected a finite number or nothing"),
+        ("temperature", "warm", "'Température' holds 'warm', expected a finite number or nothing, or NA"),
         ("date", "yesterday", "'Date' holds 'yesterday', expected a time such as"),
     ],
 )

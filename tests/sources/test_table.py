@@ -9,6 +9,7 @@ import pytest
 from small_data import TABLE, prices, write
 
 from recurrent.sources import recording, table
+from recurrent.sources._contract import get_source, row_counts
 from recurrent.storage.meta import SeriesMeta, SourceMeta
 from recurrent.storage.series import Series
 
@@ -17,7 +18,7 @@ OWN = {"signal": ("x",), "target": None, "time": None, "time_format": None}
 
 
 def load(path, **options):
-    return table.read(table.Options(**TABLE | {"file": str(path), "url": None} | options), path)
+    return table.read(table.Options(**TABLE | {"file": (path.name,), "url": None} | options), path)
 
 
 def own(folder, text, **options):
@@ -33,7 +34,7 @@ def test_columns_by_name_and_what_is_known_of_them(tmp_path):
     assert recording.target.tolist() == [[row[1]] for row in rows]
     meta = recording.meta
     assert (meta.signal, meta.target, meta.target_columns) == (("Close", "Volume"), ("Close",), (0,))
-    assert meta.source == SourceMeta("own.csv", hashlib.md5(path.read_bytes()).hexdigest(), notes=())
+    assert meta.source == SourceMeta("own.csv", hashlib.md5(path.read_bytes()).hexdigest())
     assert load(path, signal=("Volume",)).meta.target_columns == (None,)
 
 
@@ -48,16 +49,14 @@ def test_rows_are_sorted_and_it_is_said(tmp_path):
     path = write(tmp_path / "own.csv", HEADER, [rows[1], rows[0], *rows[2:]])
     recording = load(path)
     assert recording.signal.tolist() == [row[1:] for row in rows]
-    assert [*recording.meta.source.notes] == ["2 rows were out of order, sorted by group and time"]
+    assert recording.meta.counts == row_counts(len(rows), noted={"out_of_order": 2})
     assert load(path, time=None).signal[0].tolist() == rows[1][1:]
 
 
 def test_gaps_and_repeated_times_are_said(tmp_path):
-    notes = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta.source.notes
-    assert [*notes] == [
-        "1 rows repeat the previous timestamp; kept",
-        "1 of 5 steps are longer than 1.5 times the usual 1, up to 4",
-    ]
+    counts = own(tmp_path, "t,x\n1,1\n2,1\n2,5\n3,1\n7,1\n8,1\n", time="t").meta.counts
+    noted = {"with_the_time_of_the_row_before": 1, "after_a_gap": 1, "longest_gap_in_usual_steps": 4.0}
+    assert counts == row_counts(6, noted=noted)
 
 
 def test_time_zones_count(tmp_path):
@@ -120,7 +119,8 @@ def test_rows_after_the_last_failure_are_left_out_where_their_countdown_is_none(
     kept = own(tmp_path, text, target=("t",), failure_threshold=0.1, last_cycle="drop")
     assert usual.signal[:, 0].tolist() == [1, 2, 3, 4, 5, 6] and usual.meta.failures == (2, 4)
     assert kept.signal[:, 0].tolist() == [1, 2, 3, 4] and kept.target[:, 0].tolist() == [0.2, 0.1, 0.9, 0.0]
-    assert kept.meta.failures == (2,) and "2 rows after the last failure left out" in kept.meta.source.notes[0]
+    assert kept.meta.failures == (2,) and usual.meta.counts == row_counts(6)
+    assert kept.meta.counts == row_counts(6, dropped={"after_the_last_failure": 2})
     with pytest.raises(ValueError, match="last_cycle is drop, but the target has no failure"):
         own(tmp_path, "x,t\n1,0.2\n2,0.1\n", target=("t",), failure_threshold=0.1, last_cycle="drop")
 
@@ -136,7 +136,7 @@ def test_a_long_recording_leaves_out_what_a_table_does(tmp_path, last_cycle):
     for name in ("signal", "target"):
         assert getattr(both[0], name).tolist() == getattr(both[1], name).tolist()
     assert both[0].meta.failures == both[1].meta.failures
-    assert ("left out" in long.summary()) == (last_cycle == "drop")
+    assert ("after the last failure" in long.summary()) == (last_cycle == "drop")
 
 
 def test_a_failure_is_found_where_the_sorted_rows_rise(tmp_path):
@@ -200,3 +200,116 @@ def test_other_encodings_files_and_folders_are_refused(tmp_path):
 
 def test_a_hole_in_a_column_that_is_not_used_does_not_matter(tmp_path):
     assert np.array_equal(own(tmp_path, "y,x\n,1\n?,2\n").signal, [[1], [2]])
+
+
+HOLES = "t,x,y\n0,,5\n1,1,5\n2,NA,6\n3,,7\n4,4,\n5,5,8\n"
+
+
+def test_holes_are_filled_with_the_last_value_where_that_is_asked_for(tmp_path):
+    recording = own(tmp_path, HOLES, signal=("x", "y"), target=("x",), time="t", holes="last")
+    assert recording.meta.signal == ("x", "y", "filled") and recording.meta.target_columns == (0,)
+    assert recording.signal.tolist() == [[1, 5, 0], [1, 6, 1], [1, 7, 1], [4, 7, 1], [5, 8, 0]]
+    assert recording.target[:, 0].tolist() == [1, 1, 1, 4, 5]
+    assert recording.known.tolist() == [True, False, False, True, True]
+    noted = {"filled_values": 3, "filled_rows": 3}
+    expected = row_counts(6, dropped={"before_every_column_had_a_value": 1}, noted=noted)
+    assert recording.meta.counts == expected and recording.meta.counts.kept == 5
+    whole = own(tmp_path, "x\n1\n2\n", holes="last")
+    assert whole.signal.tolist() == [[1, 0], [2, 0]] and whole.known is None
+
+
+@pytest.mark.parametrize(("hole", "line"), [("", 3), ("NA", 3), ("nan", 3)])
+def test_a_hole_stops_where_nothing_else_is_asked_for(tmp_path, hole, line):
+    text = f"x,y\n1,1\n{hole},2\n"
+    with pytest.raises(ValueError, match=f"own.csv:{line}: column 'x' holds '{hole}', expected a finite number$"):
+        own(tmp_path, text)
+    if hole == "nan":
+        with pytest.raises(ValueError, match="own.csv:3: .* 'nan', expected a finite number or nothing, or NA"):
+            own(tmp_path, text, holes="last")
+
+
+def test_no_hole_is_filled_from_another_group_or_from_later(tmp_path):
+    text = "who,t,x\na,1,10\nb,2,\nb,3,20\na,2,\nb,4,NA\na,3,11\n"
+    recording = own(tmp_path, text, group="who", time="t", holes="last")
+    assert recording.signal[:, 0].tolist() == [10, 10, 11, 20, 20] and recording.group.tolist() == [0, 0, 0, 1, 1]
+    assert recording.meta.counts.dropped == {"before_every_column_had_a_value": 1}
+    with pytest.raises(ValueError, match="own.csv: no row with a value before it, or in it, of each of .'x'"):
+        own(tmp_path, "x,y\n,1\nNA,2\n", holes="last")
+
+
+def files(folder, **texts):
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return {"file": tuple(f"{name}.csv" for name in texts), "url": None}
+
+
+def test_files_one_below_the_other(tmp_path):
+    given = files(tmp_path, late="x,t\n3,30\n4,40\n", early="t,x\n10,1\n20,2\n")
+    recording = table.read(table.Options(**TABLE | OWN | given | {"join": "rows", "time": "t"}), tmp_path)
+    assert recording.signal[:, 0].tolist() == [1, 2, 3, 4]
+    assert recording.meta.counts == row_counts(4, noted={"out_of_order": 4})
+    assert recording.meta.source.name == "late.csv, early.csv" and len(recording.meta.source.md5) == 65
+    given = files(tmp_path, late="x,t\n3,30\n", early="t,x\n10,1\n20,two\n")
+    with pytest.raises(ValueError, match="early.csv:3: column 'x' holds 'two', expected a finite number"):
+        table.read(table.Options(**TABLE | OWN | given | {"join": "rows"}), tmp_path)
+
+
+def test_files_side_by_side_where_their_keys_are_equal(tmp_path):
+    given = files(tmp_path, load="hour,load\n1,10\n2,20\n3,30\n4,40\n", air="air;hour\n0.4;4\n0.5;5\n0.2;2\n0.3;3\n")
+    options = TABLE | OWN | given | {"join": "hour", "signal": ("load", "air"), "target": ("load",)}
+    for time in (None, "hour"):
+        recording = table.read(table.Options(**options | {"time": time}), tmp_path)
+        assert recording.signal.tolist() == [[20, 0.2], [30, 0.3], [40, 0.4]]
+        assert recording.meta.counts.kept == 3
+        assert recording.meta.counts == row_counts(
+            4, dropped={"not_in_every_file": 1}, noted={"not_joined_of_air.csv": 1}
+        )
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("hour,air\n2,1\n2,2\n", "air.csv:3: column 'hour' holds '2', expected each key once in a file"),
+        ("hour,air\n7,1\n8,2\n", "no value of column 'hour' is in all of .*load.csv, .*air.csv, expected one at least"),
+        ("hour,wind\n1,1\n", "column 'air' is in none of .*load.csv, .*air.csv, expected in one of the files"),
+        ("hour,air,load\n1,1,1\n", "column 'load' is in .*load.csv and in .*air.csv, expected in one of the files"),
+        ("time,air\n1,1\n", "air.csv:1: no column 'hour'"),
+        ("hour,air\n1,cold\n", "air.csv:2: column 'air' holds 'cold', expected a finite number"),
+    ],
+)
+def test_files_that_do_not_join_are_refused(tmp_path, second, message):
+    given = files(tmp_path, load="hour,load\n1,10\n2,20\n", air=second)
+    options = TABLE | OWN | given | {"join": "hour", "signal": ("load", "air")}
+    with pytest.raises(ValueError, match=message):
+        table.read(table.Options(**options), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"join": "rows"}, "source.join: found 'rows', expected: null for one file"),
+        (
+            {"file": ["a.csv", "b.csv"], "url": None},
+            "source.join: found None, expected: null for one file; for several",
+        ),
+        (
+            {"file": ["a.csv", "b.csv"], "join": "rows"},
+            "source.url: found .*, expected: null, or one for each of 2 files",
+        ),
+        (
+            {"signal": ["filled"], "holes": "last"},
+            "source.holes: found 'last', expected: stop, as last adds a column filled",
+        ),
+        ({"file": "a/b.csv"}, "source.file: found 'a/b.csv'"),
+    ],
+)
+def test_options_that_do_not_fit_each_other_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        get_source({"name": "table"} | TABLE | changes)
+
+
+def test_every_file_is_fetched():
+    many = {"file": ("a.csv", "b.csv"), "url": ("https://x.org/a", "https://x.org/b"), "join": "rows"}
+    found = table.files(table.Options(**TABLE | many))
+    assert [(file.name, file.url) for file in found] == [("a.csv", "https://x.org/a"), ("b.csv", "https://x.org/b")]
+    assert table.files(table.Options(**TABLE | {"url": None})) == ()

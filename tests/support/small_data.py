@@ -14,7 +14,23 @@ from recurrent.sources import grades, imdb, noisy_sine, recording, sine, synop, 
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
 
-SYNOP = (synop.STATION, synop.DATE, *synop.MEASURED.values(), synop.DIRECTION)
+WEATHER = {
+    "station": "07690",
+    "station_column": "ID OMM station",
+    "time": "Date",
+    "columns": {
+        "temperature": "Température",
+        "dew_point": "Point de rosée",
+        "humidity": "Humidité",
+        "pressure": "Pression station",
+        "pressure_tendency": "Variation de pression en 3 heures",
+        "wind_speed": "Vitesse du vent moyen 10 mn",
+    },
+    "direction": "Direction du vent moyen 10 mn",
+    "target": ("temperature",),
+    "target_unit": "K",
+}
+SYNOP = (WEATHER["station_column"], WEATHER["time"], *WEATHER["columns"].values(), WEATHER["direction"])
 PARIS = datetime.fromisoformat("2024-03-01T01:00:00+01:00").tzinfo
 
 
@@ -35,7 +51,7 @@ def weather(n=40, station="07690"):
     """Rows of SYNOP, every three hours from 2024-03-01 00:00 UTC on, in local time."""
     random = rng(1)
     times = [datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=3 * i) for i in range(n)]
-    measured = random.normal(280, 5, (n, len(synop.MEASURED))).round(2).tolist()
+    measured = random.normal(280, 5, (n, len(WEATHER["columns"]))).round(2).tolist()
     directions = (10 * random.integers(1, 37, n)).tolist()
     return [
         [station, time.astimezone(PARIS).isoformat(), *values, direction]
@@ -85,14 +101,16 @@ def write_reviews_archive(folder, rows):
 
 
 TABLE = {
-    "file": "own.csv",
-    "url": "https://example.org/own.csv",
+    "file": ("own.csv",),
+    "url": ("https://example.org/own.csv",),
     "checksum": None,
+    "join": None,
     "signal": ("Close", "Volume"),
     "target": ("Close",),
     "time": "Date",
     "time_format": "%d-%m-%y",
     "group": None,
+    "holes": "stop",
     "signal_unit": "points",
     "target_unit": "points",
     "time_unit": "day",
@@ -113,7 +131,7 @@ SMALL = {
         lambda raw: write(raw / "own.csv", ("Date", "Close", "Volume"), prices()),
     ),
     "table": (table.Options(**TABLE), lambda raw: write(raw / "own.csv", ("Date", "Close", "Volume"), prices())),
-    "synop": (synop.Options(**FILE, station="07690"), lambda raw: write(raw / "own.csv", SYNOP, weather(), ";")),
+    "synop": (synop.Options(**FILE, **WEATHER), lambda raw: write(raw / "own.csv", SYNOP, weather(), ";")),
     "grades": (grades.Options(**FILE), lambda raw: write(raw / "own.csv", GRADES, students())),
     "imdb": (REVIEWS, lambda raw: write_reviews_table(raw, reviews())),
 }

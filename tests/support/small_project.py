@@ -1,6 +1,7 @@
 """A small earthquake project: its params, its stages run here or in a process of their own, and its experiments."""
 
 import importlib
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -92,3 +93,19 @@ def remake(stage, changes):
     chosen = pick(reader.read(Path("params.yaml"), Settings), module.Params)
     module.main(chosen, *map(Path, arguments(stage)))
     return products(Path(), stage), max(torch.get_num_threads(), threads.used())
+
+
+def computed_elsewhere(home):
+    """Make the last commit one of a machine that trains to other bits."""
+    lock = yaml.safe_load((home / "dvc.lock").read_text(encoding="utf-8"))
+    for entry in lock["stages"].values():
+        for file in [*entry["outs"], *entry["deps"]]:
+            if file["path"] in outs("train"):
+                digest, dot, kind = file["md5"].partition(".")
+                file["md5"] = digest[::-1] + dot + kind
+    (home / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False), encoding="utf-8")
+    metrics = home / "metrics" / "quake.json"
+    metrics.write_text(
+        re.sub(r'("skill": -?)', r"\g<1>9", metrics.read_text(encoding="utf-8"), count=1), encoding="utf-8"
+    )
+    processes.command(home, "git", "commit", "--all", "--quiet", "--message", "elsewhere")

@@ -192,7 +192,9 @@ def test_refit_learns_train_and_validation_for_the_epochs_that_were_chosen(windo
         assert {*windows.labels(part)[:, 0]} <= {*both.labels("train")[:, 0]}
     np.testing.assert_array_equal(both.labels("test"), windows.labels("test"))
     run, plain = trainer(both, kind=Refit, epochs=3, patience=1), trainer(both, max_epochs=3)
-    assert [row.epoch for row in train(run)] == [0, 1, 2, 3] and run.best_epoch == 3
+    rows = train(run)
+    assert [row.epoch for row in rows] == [0, 1, 2, 3] and run.best_epoch == 3
+    assert all(row.train_loss == row.validation_loss for row in rows)  # no validation is left
     network = plain.forecaster
     plain.run(lambda row: setattr(plain, "last", copy.deepcopy(network.state_dict())))
     for name, weight in run.forecaster.state_dict().items():

@@ -45,7 +45,7 @@ case = pytest.mark.parametrize(
 
 def recorded_fault(folder) -> Recording:
     """What the main pipeline reads: the simulated fault, as CSV, through the stage ingest."""
-    blocks = fault.simulate(cycles=6, sample_rate=20.0, seed=SEED)
+    blocks = fault.simulate(cycles=6, sample_rate=20.0, gain_spread=0.15, wander=0.05, seed=SEED)
     write_csv(folder / "f.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
     source = params.read(Path(__file__).parents[2] / "params.yaml", Settings).source
     stages.ingest.main(stages.ingest.Params(raw=str(folder / "f.csv"), source=source), folder / "recorded")

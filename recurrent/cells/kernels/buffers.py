@@ -8,13 +8,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+SMALL = 1 << 14  # floats; such blocks the system leaves to the process
 _idle: list[npt.NDArray[np.float32]] = []  # blocks that no tensor uses
 
 
 def empty(*shape: int, dtype: torch.dtype) -> Tensor:
     """Return a tensor of any content; its memory can be given out again once no tensor uses it any more."""
     size = math.prod(shape) * dtype.itemsize // 4 + 15
-    fits = next((i for i, block in enumerate(_idle) if size <= block.size <= 2 * size), None)
+    if size < SMALL:
+        return torch.empty(shape, dtype=dtype)
+    fits = next((i for i in reversed(range(len(_idle))) if size <= _idle[i].size <= 2 * size), None)  # the latest
     if fits is None:
         _idle.clear()  # blocks of other sizes than are wanted now
         block = np.empty(size, np.float32)

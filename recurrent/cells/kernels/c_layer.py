@@ -17,7 +17,7 @@ Start = Sequence[Tensor | None]  # state and, of the LSTM, memory before the fir
 
 def infer(
     cell: str, x: Tensor, start: Start, weights: Sequence[Tensor], head: Sequence[Tensor | None]
-) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
+) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor | None]:
     """Run all steps without a thought of gradients: no states where there is a head."""
     return _forward(cell, x, start, weights, head, None, with_states=head[0] is None)
 
@@ -41,7 +41,7 @@ class Layer(torch.autograd.Function):
         b: Tensor,
         head: Tensor | None,
         head_bias: Tensor | None,
-    ) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Run all steps."""
         x, w_in, w, head = x.contiguous(), w_in.contiguous(), w.contiguous(), _contiguous(head)
         start, start_memory = _contiguous(start), _contiguous(start_memory)
@@ -95,21 +95,21 @@ def _forward(
     kept: Tensor | None,
     *,
     with_states: bool,
-) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
+) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor | None]:
     """States, the last one, the last memory, outputs."""
     B, T, _ = x.shape
     H, A = weights[2].shape[1], 0 if head[0] is None else len(head[0])
     states = buffers.empty(B, T, H, dtype=x.dtype) if with_states else None
-    last, outputs = x.new_empty(2, B, H), x.new_empty(B, T, A) if A else None
+    last, outputs = x.new_empty(B, H), x.new_empty(B, T, A) if A else None
+    memory = x.new_empty(B, H) if c_library.PARTS[cell] > 1 else None
     given = [_contiguous(tensor) for tensor in (x, *start, *weights, *head)]
-    found = (states, kept, last[0], last[1], outputs)
-    c_library.forward(cell, x.shape, H, A, _addresses(*given, *found))
-    return states, last[0], last[1], outputs
+    c_library.forward(cell, x.shape, H, A, _addresses(*given, states, kept, last, memory, outputs))
+    return states, last, memory, outputs
 
 
 def _contiguous(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.contiguous()
 
 
-def _addresses(*tensors: Tensor | None) -> tuple[int | None, ...]:
-    return tuple(None if tensor is None else tensor.data_ptr() for tensor in tensors)
+def _addresses(*tensors: Tensor | None) -> list[int | None]:
+    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]

@@ -58,11 +58,12 @@ def layer(
     if x.is_cuda:
         states, last = cudnn_layer.layer(cell, x, start, weights)
         return states if head is None else head(states), last
-    tensors = [x, *(start or ()), *weights, *([] if head is None else head.parameters())]
-    alike = {(tensor.device.type, tensor.dtype) for tensor in tensors} == {("cpu", x.dtype)}
-    if alike and x.numel() and not torch.is_autocast_enabled("cpu"):
+    ends = (None, None) if head is None else (head.weight, head.bias)
+    tensors = [tensor for tensor in (x, *(start or ()), *weights, *ends) if tensor is not None]
+    alike = [tensor for tensor in tensors if tensor.is_cpu and tensor.dtype == x.dtype]
+    if len(alike) == len(tensors) and x.numel() and not torch.is_autocast_enabled("cpu"):
         if backend == "c" and x.dtype == torch.float32:
-            return _compiled(cell, tensors, x, start, weights, head)
+            return _compiled(cell, tensors, x, start, weights, ends)
         if cell in numpy_layer.CELLS and x.dtype in (torch.float32, torch.float64):
             if backend != "numpy":
                 _say_once(f"backend numpy instead of {backend}: {x.dtype}")
@@ -78,16 +79,15 @@ def _compiled(
     x: Tensor,
     start: tuple[Tensor, ...] | None,
     weights: Sequence[Tensor],
-    head: nn.Linear | None,
+    ends: Sequence[Tensor | None],
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    ends = (None, None) if head is None else (head.weight, head.bias)
     begin = (*(start or (None,)), None)[:2]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         states, memory, outputs = c_layer.Layer.apply(cell, x, *begin, *weights, *ends)  # type: ignore[no-untyped-call]
         last = states[:, -1]
     else:
         states, last, memory, outputs = c_layer.infer(cell, x, begin, weights, ends)
-    return states if head is None else outputs, (last, memory)[: c_library.PARTS[cell]]
+    return states if outputs is None else outputs, (last, memory)[: c_library.PARTS[cell]]
 
 
 @cache

@@ -1,6 +1,7 @@
 /* The gradients of recurrence.c's layer. A share of the sequences at a time, and of its steps a chunk at a time from
    the end on: first what the recurrence hands back, d_z, then the products of it with states and features. */
-enum { PARTS = GATES + APART, SHARE = 12, CHUNK = 32, AHEAD = 2 };
+enum { PARTS = GATES + APART, SHARE = 12, CHUNK = 32 };
+enum { TALL = LANES == 16 && WIDE == 2 ? 8 : HIGH }; /* 8 divides most sizes, and what is left over is slow */
 
 /* Sequences whose share of the weights' gradient is summed apart. */
 long sequences_of_a_share(void) { return SHARE; }
@@ -110,7 +111,7 @@ ALWAYS void outer(const int rows, long i, out c, long width, in a, long stride, 
 
 static void products(long first, long last, out c, long width, in a, long stride, long of_states, in d_z, long from,
                      long to, long begin, long end, const Backward *restrict g) {
-    IN_TILES(HIGH, first, last, outer, c, width, a, stride, of_states, d_z, from, to, begin, end, g)
+    IN_TILES(TALL, first, last, outer, c, width, a, stride, of_states, d_z, from, to, begin, end, g)
 }
 
 /* The same for PANEL columns of the bias, of the first feature and of output `a`; NULL: not wanted. */

@@ -59,7 +59,7 @@ class HandMade(nn.Module):
                 found, ending = self.loop(found, start, from_input, from_hidden)
                 found = found if top is None else top(found)
             last.append(ending)
-        ends = tuple(torch.stack(part) for part in zip(*last, strict=True))
+        ends = tuple(torch.stack(part) if len(part) > 1 else part[0][None] for part in zip(*last, strict=True))
         return found, ends[0] if len(ends) == 1 else ends
 
     def loop(

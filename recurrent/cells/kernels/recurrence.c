@@ -20,6 +20,7 @@
 #endif
 
 enum { WIDE = LANES == 16 && HIDDEN % (4 * LANES) == 0 ? 4 : 2, HIGH = TILE / WIDE, PANEL = WIDE * LANES };
+enum { AHEAD = 2 }; /* steps for which rows are prefetched: they lie too far apart for the CPU to see */
 enum { UNITS = GATES == 1 ? WIDE : 1, WIDTH = GATES * UNITS, ROWS = TILE / WIDTH, BLOCK = UNITS * LANES };
 
 /* Call f(rows, first, ...) for first..last in tiles of `most` rows, and what remains in smaller ones. */
@@ -77,11 +78,11 @@ ALWAYS void forward_rows(const int rows, long b, const Forward *restrict f) {
                     if (DIRECT) was = load(before + r * Hp + i);
                     const vec h = step(z, of, was, &memory, kept);
                     store(now + r * Hp + i, h);
-                    if (f->states) store_first(f->states + at * H + i, h, left);
+                    if (f->states) store_ahead(f->states + at * H + i, h, left, AHEAD * H);
                     if (MEMORY) store(f->memory + r * Hp + i, memory);
                     if (KEPT && f->kept)
                         UNROLL for (int q = 0; q < KEPT; q++)
-                            store_first(f->kept + (at * KEPT + q) * H + i, kept[q], left);
+                            store_ahead(f->kept + (at * KEPT + q) * H + i, kept[q], left, AHEAD * KEPT * H);
                 }
         }
         for (long a = 0; a < A; a++) {

@@ -53,16 +53,17 @@ def share(run: Callable[[int, int], Any], count: int, kind: Hashable) -> None:
 
     Calls of one `kind` are alike in their work.
     """
-    threads = min(_threads.get(kind, 1) if _asked == "auto" else _asked, count)
+    limit = 1 if _asked == 1 else min(used(), count)
+    threads = _threads.get(kind, 1) if _asked == "auto" else limit
     begin = time.perf_counter()
     bounds = [count * i // threads for i in range(threads + 1)]
     others = [_pool(threads - 1).submit(run, *part) for part in zip(bounds[1:], bounds[2:], strict=False)]
-    failed = [run(0, bounds[1]), *(other.result() for other in others)]
+    failed = run(0, bounds[1]), *(other.result() for other in others)
     if any(failed):
         raise MemoryError("no memory for the recurrence's weights")
-    if _asked == "auto" and min(cores(), count) > 1:
+    if _asked == "auto" and limit > 1:
         if kind not in _paces:
-            _paces[kind] = pace(min(cores(), count))
+            _paces[kind] = pace(limit)
             next(_paces[kind])
         _threads[kind] = _paces[kind].send(time.perf_counter() - begin)
 

@@ -43,6 +43,11 @@ ALWAYS void store_first(float *at, vec values, long n) {
     if (n >= LANES) store(at, values);
     else if (n > 0) memcpy(at, &values, 4 * n);
 }
+/* The same, and ask for the memory of a later store. */
+ALWAYS void store_ahead(float *at, vec values, long n, long distance) {
+    __builtin_prefetch(at + distance, 1);
+    store_first(at, values, n);
+}
 
 #if defined __AVX512F__
 #define OF_VECTORS(name) _mm512_##name##_ps
