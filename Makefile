@@ -87,6 +87,7 @@ bench: install ## benchmarks against the peers -> docs/benchmarks.md, which keep
 	$(BIN)/python -m reports.benchmarks_page
 
 systems: install ## run all other systems -> systems/metrics/*.json and the table in the README
+	@$(BIN)/python -m reports.workspace repair
 	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	$(BIN)/python -m reports.systems_table
 

@@ -110,7 +110,7 @@ def refused(name, home, path, content, monkeypatch, capsys):
     assert code == 1 and said.startswith("error: ") and said.count("\n") == 1
     assert path in said and (". " not in said.split(path)[0])
     assert products(home, name) == before
-    assert not [path for path in home.glob("data/**/.*.tmp")]
+    assert not list(home.glob("data/**/.*.tmp"))
 
 
 @pytest.mark.parametrize("harm", HARMS)

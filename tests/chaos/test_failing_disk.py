@@ -1,4 +1,4 @@
-"""Every operation of every stage that writes fails once, or ends the process: a clear error, nothing half, a good rerun."""
+"""Each operation of a stage that writes fails once, or ends the process: a clear error, nothing half, a good rerun."""
 
 import json
 import os

@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from processes import command, dvc
 from seeds import SEED
-from small_project import DVC, ROOT, products
+from small_project import DVC, products
 
 KILLS = int(os.environ.get("CHAOS", 2))
 REPRO = [sys.executable, "-m", "dvc", "repro"]
-PARAMS = {"simulate": "simulate.seed", "train": "seed"}
-TRAINS = [sys.executable, "-m", "dvc", "exp", "run"]
 
 
 def all_products(home):
@@ -28,7 +28,7 @@ def stages_of(home):
     found = []
     for process in os.listdir("/proc"):
         try:
-            words = open(f"/proc/{process}/cmdline", "rb").read()
+            words = Path(f"/proc/{process}/cmdline").read_bytes()
             if b"stages." in words and os.readlink(f"/proc/{process}/cwd").startswith(str(home)):
                 found.append(int(process))
         except OSError:
@@ -119,14 +119,11 @@ def test_kills_at_random_moments_end_in_the_same_bytes(home):
         time.sleep(chance.uniform(0, lasts))
         running = stages_of(home)
         victim = running[0] if running and chance.random() < 0.5 else doomed.pid
-        try:
+        with suppress(ProcessLookupError):  # it has just ended
             os.kill(victim, signal.SIGKILL)
-        except ProcessLookupError:  # it has just ended
-            pass
         doomed.communicate()
         until(lambda: not stages_of(home), 20)
         command(home, sys.executable, "-m", "reports.workspace", "repair")
         dvc(home, "repro")
         assert (home / "dvc.lock").read_bytes() == whole and all_products(home) == made
         assert not [path for path in home.glob("*/**/.*.tmp") if ".dvc" not in path.parts]
-    assert ROOT != home
