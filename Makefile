@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock check-readme lint lock audit sbom fuzz mutants bench systems seeds p4581 study docs report charts compare exps reset clean install
+.PHONY: run test test-elsewhere same-lock check-readme lint lock audit sbom fuzz mutants bench systems seeds p4581 study docs report charts compare exps reset repair chaos clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
+	@$(BIN)/python -m reports.workspace repair
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@$(BIN)/python -c 'import json; print(*json.load(open("data/quake/predictions/meta.json"))["summary"], sep="\n")'
 	@echo "Pictures: plots/quake/*.png    All numbers: metrics/quake.json    Charts: .venv/bin/dvc plots show --open"
@@ -89,9 +90,8 @@ systems: install ## run all other systems -> systems/metrics/*.json and the tabl
 	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	$(BIN)/python -m reports.systems_table
 
-seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
-	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
-	$(BIN)/python -m benchmarks.seeds --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
+seeds: install ## the exercise on five recordings with five networks each, its frontier and its floor -> docs/seeds.md; resumes
+	$(BIN)/python -m benchmarks.exercise seeds floor frontier
 
 P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure -S ingest.last_cycle=drop \
 	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=32 \
@@ -111,6 +111,12 @@ docs: run ## update table and pictures in the README from the current metrics an
 
 reset: install ## back to the last commit: parameters, lock, metrics; outputs from DVC's cache, or computed if they are not there
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m reports.workspace reset
+
+repair: install ## after a kill of dvc: a dvc.lock that was cut in its writing, from the last commit; `make run` does it, too
+	@$(BIN)/python -m reports.workspace repair
+
+chaos: install ## 100 kills of stages and of dvc, and every operation of every stage failing once; about an hour
+	CHAOS=100 $(BIN)/python -m pytest tests/chaos
 
 clean: install ## remove what the pipelines made; your own files, the environment and DVC's cache stay
 	@$(BIN)/python -m reports.workspace clean

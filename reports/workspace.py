@@ -1,16 +1,22 @@
 """The way back: the committed state again, or no outputs at all.
 
 python -m reports.workspace reset    parameters, lock and metrics of the last commit, and outputs that fit them
+python -m reports.workspace repair   a dvc.lock that a killed dvc left cut, from the last commit
 python -m reports.workspace clean    remove what the pipelines made; files of your own stay
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from dvc.repo import Repo
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from voluptuous import Invalid
+from yaml import CSafeLoader
 
 from reports.revisions import git
 
@@ -43,6 +49,39 @@ def reset() -> int:
     if differ:
         print(f"This machine's numbers are not those of the commit: {', '.join(differ)} differ from it.")
     return 0
+
+
+def repair() -> int:
+    """Restore each dvc.lock that is no lock any more: DVC writes it in place, so a kill there leaves it cut.
+
+    Nothing is computed again for it: what has run since the commit is in DVC's run cache, where `dvc repro` finds it.
+    """
+    for lock in (project / "dvc.lock" for project in PROJECTS):
+        if lock.exists() and (problem := _broken(lock)):
+            committed = git("ls-tree", "--name-only", "HEAD", str(lock))
+            if committed:
+                git("checkout", "HEAD", "--", str(lock))
+            else:
+                lock.unlink()
+            how = "restored from the last commit" if committed else "removed, as no commit has it"
+            print(f"{lock} was cut when dvc was killed ({problem}): {how}.")
+            print("`dvc repro` takes what has been computed since from its run cache.", flush=True)
+    for file in (project / ".dvc" / "tmp" / "rwlock" for project in PROJECTS):
+        try:
+            json.loads(file.read_text() if file.exists() else "{}")
+        except ValueError:
+            file.unlink()
+            print(f"{file}, which dvc writes anew, was cut when dvc was killed: removed.", flush=True)
+    return 0
+
+
+def _broken(lock: Path) -> str:
+    """Say why DVC would refuse a lock; nothing where it would not."""
+    try:
+        COMPILED_LOCKFILE_SCHEMA(yaml.load(lock.read_bytes(), CSafeLoader))  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, Invalid) as error:
+        return str(error).splitlines()[0]
+    return ""
 
 
 def clean() -> int:
@@ -80,7 +119,7 @@ def remove(path: Path) -> None:
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = {"reset": reset, "clean": clean}
+    commands = {"reset": reset, "repair": repair, "clean": clean}
     parser.add_argument("command", choices=commands)
     sys.exit(commands[parser.parse_args().command]())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 # A file without line ends must not be read into memory whole.
 LINE_BYTES = 1 << 24
+AGAIN = "wait until nobody writes it, then run the same command again"
 DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -88,7 +90,8 @@ class LineBlocks:
         self.md5 = ""
         require_file(path)
         self._file = path.open("rb")
-        self.size = path.stat().st_size
+        self._before = os.fstat(self._file.fileno())
+        self.size = self._before.st_size
 
     @property
     def position(self) -> int:
@@ -115,7 +118,22 @@ class LineBlocks:
                     raise UnreadableError(f"{found} in {LINE_BYTES} bytes, expected lines that end in \\n")
             if rest:
                 yield rest
+        self._require_unchanged()
         self.md5 = checksum.hexdigest()
+
+    def _require_unchanged(self) -> None:
+        """Raise UnreadableError where the file is no longer what was opened, so that `md5` is of what was parsed."""
+        try:
+            before, after = self._before, self._path.stat()
+        except OSError as error:
+            raise UnreadableError(f"deleted or moved while it was read ({error.strerror}); {AGAIN}") from error
+        if before.st_ino != after.st_ino:
+            raise UnreadableError(f"replaced by another file while it was read; {AGAIN}")
+        if before.st_size != after.st_size:
+            sizes = f"{before.st_size:,} bytes before, {after.st_size:,} after"
+            raise UnreadableError(f"cut or grown while it was read, {sizes}; {AGAIN}")
+        if before.st_mtime_ns != after.st_mtime_ns:
+            raise UnreadableError(f"written to while it was read; {AGAIN}")
 
     def _unpacked(self, checksum: Any, thread: ThreadPoolExecutor) -> Any:
         suffix = self._path.suffix.lower()

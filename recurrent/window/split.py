@@ -8,9 +8,10 @@ import numpy as np
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
-from recurrent.window.meta import PARTS
+from recurrent.window.meta import PARTS, PartName
 
 Span = tuple[int, int]  # begin and end, in steps
+Limits = dict[PartName, list[Span]]  # of train, validation and test
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Splitter:
     repeats: int
     seed: int
 
-    def of(self, series: Series[SeriesMeta], samples_per_step: int) -> tuple[list[list[Span]], Array | None]:
+    def of(self, series: Series[SeriesMeta], samples_per_step: int) -> tuple[list[Limits], Array | None]:
         """Split a series.
 
         Returns
         -------
-        splits : one or several, each of three spans of steps
+        splits : one or several, for each part its spans of steps
         order : the rows that these spans count, where rows have to be copied into another order; or None
 
         Raises
@@ -46,21 +47,22 @@ class Splitter:
         """
         if self.kind in ("failures", "contiguous"):
             failures = series.meta.failures if self.kind == "failures" else []
-            return [in_time(len(series.signal), failures, samples_per_step, self.fractions)], None
+            return [_limits(in_time(len(series.signal), failures, samples_per_step, self.fractions))], None
         if self.kind == "given":
             if series.meta.parts is None:
                 raise ValueError("window.split is given, but the data set fixes no parts")
-            return [[series.meta.parts[name] for name in PARTS]], None
+            return [_limits([series.meta.parts[name] for name in PARTS])], None
         if series.group is None:
             raise ValueError(f"window.split is {self.kind}, but the rows have no groups")
         rows = group_spans(np.asarray(series.group))
         if self.kind == "each_group":
-            return [_shifted(begin, in_time(end - begin, [], 1, self.fractions)) for begin, end in rows.tolist()], None
+            spans = [(begin, in_time(end - begin, [], 1, self.fractions)) for begin, end in rows.tolist()]
+            return [_limits([(begin + a, begin + b) for a, b in parts]) for begin, parts in spans], None
         splits = [
             [np.concatenate([np.arange(*rows[g]) for g in part]) for part in split] for split in self._groups(rows)
         ]
         ends = np.cumsum([0, *(len(part) for split in splits for part in split)]).tolist()
-        limits = [[(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)] for i in range(len(splits))]
+        limits = [_limits([(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)]) for i in range(len(splits))]
         return limits, np.concatenate([part for split in splits for part in split])
 
     def _groups(self, rows: Array) -> list[list[Array]]:
@@ -81,8 +83,8 @@ class Splitter:
         return splits
 
 
-def _shifted(by: int, parts: list[Span]) -> list[Span]:
-    return [(by + begin, by + end) for begin, end in parts]
+def _limits(parts: Sequence[Span]) -> Limits:
+    return {name: [span] for name, span in zip(PARTS, parts, strict=True)}
 
 
 def _train_validation_test(rest: Array, test: Array, train_share: float) -> list[Array]:
@@ -142,3 +144,18 @@ def spans_in(group: Array | None, begin: int, end: int) -> Array:
     if group is None or begin >= end:
         return np.array([[begin, end]])
     return begin + runs(np.asarray(group[begin:end]))
+
+
+def group_starts(group: Array | None, floor: int, steps: Array) -> Array:
+    """Return for each of the steps the first one of its group from `floor` on, in the row of steps that ends there."""
+    if group is None:
+        return np.full(len(steps), floor)
+    starts = spans_in(group, floor, int(steps.max()) + 1)[:, 0]
+    return starts[np.searchsorted(starts, steps, side="right") - 1]
+
+
+def merged(spans: Array) -> Array:
+    """Return spans in order, those that touch put together: (M, 2)."""
+    begin, end = spans[np.argsort(spans[:, 0], kind="stable")].T
+    apart = np.r_[True, begin[1:] != end[:-1]]
+    return np.stack([begin[apart], end[np.r_[apart[1:], True]]], axis=1)

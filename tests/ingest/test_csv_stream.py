@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import os
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -358,3 +359,26 @@ def test_real_laboratory_data_bit_for_bit(real_data):
     assert source.md5 == "43a16aaaffb82dbc5a95f8ac34f84ae5"
     assert signal.dtype == np.int64 and signal[:, 0].tolist() == [int(row[0]) for row in rows[1:]]
     assert target.tobytes() == np.array([float(row[1]) for row in rows[1:]]).tobytes()
+
+
+CHANGES = {
+    "cut": (lambda path: os.truncate(path, 39_969), "cut or grown while it was read, 40,010 bytes before, 39,969"),
+    "grown": (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "cut or grown .* 40,010 bytes before, 40,011"),
+    "replaced": (lambda path: os.replace(shutil.copy(path, f"{path}.new"), path), "replaced by another file"),
+    "deleted": (lambda path: path.unlink(), "deleted or moved while it was read"),
+    "written": (lambda path: os.utime(path, ns=(0, 0)), "written to while it was read"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, change):
+    path = tmp_path / "a.csv"
+    path.write_text("s,longer\n" + "1,2\n" * 10_000 + "\n")
+    alter, message = CHANGES[change]
+    source = CsvFile(path, signal=("s",), target="longer", failure_threshold=None, block_bytes=1 << 12)
+    blocks = source.blocks()
+    next(blocks)
+    alter(path)
+    with pytest.raises(CsvError, match=f"a.csv:.*{message}"):
+        list(blocks)
+    assert source.md5 == ""

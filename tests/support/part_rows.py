@@ -9,12 +9,11 @@ from recurrent.storage.series import Recording
 
 def rows_of(one, part, recording) -> list[int]:
     """The rows of the recording that a part holds."""
-    own = slice(one.parts[part].begin, one.parts[part].end)
+    own, samples = one.parts[part].steps, one.meta.samples_per_step
     if one.steps.group is not None and one.meta.split in ("groups", "folds"):
         chosen = set(np.asarray(one.steps.group[own]).tolist())
         return [row for row, group in enumerate(recording.group.tolist()) if group in chosen]
-    samples = one.meta.samples_per_step
-    return [*range(own.start * samples, own.stop * samples)]
+    return [row for step in own.tolist() for row in range(step * samples, (step + 1) * samples)]
 
 
 def other_values(recording, rows) -> Recording:

@@ -1,5 +1,6 @@
 """Nothing of the test part enters training, for every source and every way to split its rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from recurrent.window.meta import PARTS
 
 FIVE = {"samples_per_step": 5, "statistics": ("std",)}
 WHOLE = {"one_window_per_group": True, "horizon": 0, "seq_len": 6}
+ALONE = {"seq_len": 1, "horizon": 0}
 PARAMS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
 GROUPED = ("noisy_sine", "grades", "imdb")
 SHUFFLED = ("groups", "folds")  # splits that put the groups into another order
@@ -35,7 +37,7 @@ CASES = [
     *((name, "contiguous", WHOLE) for name in GROUPED),
     *((name, split, WHOLE) for name in GROUPED for split in SHUFFLED),
     ("noisy_sine", "each_group", {"relative_to_first": True}),
-    ("grades", "each_group", {"seq_len": 1, "horizon": 0}),
+    ("grades", "each_group", ALONE),
     ("imdb", "given", WHOLE),
 ]
 case = pytest.mark.parametrize(
@@ -102,6 +104,34 @@ def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, param
             assert same == [not learnt] * 2
 
 
+def scored(one, part) -> list[bytes]:
+    """What the scores of a part are made of: inputs, the labels that count, and where they are."""
+    batch = one.gather(part, np.arange(one.parts[part].windows))
+    counted = slice(None) if batch.known is None else batch.known
+    values = (batch.signal, batch.labels[counted], one.labels(part), one.last_steps(part))
+    return [np.ascontiguousarray(array).tobytes() for array in values]
+
+
+@case
+def test_only_past_inputs_cross_into_a_part(tmp_path, recordings, name, split, params):
+    """No label of an earlier part, and nothing at all of a later one, changes what the scores of a part are made of."""
+    recording = recordings[name]
+    crosses = []
+    for number, one in enumerate(windows_of(tmp_path / "before", recording, split, params)):
+        for i, other in enumerate(PARTS):
+            changed = other_values(recording, rows_of(one, other, recording))
+            labels = windows_of(tmp_path / "after", replace(changed, signal=recording.signal), split, params)[number]
+            both = windows_of(tmp_path / "both", changed, split, params)[number]
+            for part in PARTS[:i]:
+                assert scored(both, part) == scored(one, part)
+            for part in PARTS[i + 1 :]:
+                assert scored(labels, part) == scored(one, part)
+                crosses.append(scored(both, part) != scored(one, part))
+    # where all that lies before a part is of other groups, or a label is forecast from its own step, none cross
+    own_rows = split in (*SHUFFLED, "given") or params.get("one_window_per_group") or params == ALONE
+    assert any(crosses) == (not own_rows)
+
+
 @pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] not in SHUFFLED])
 def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, params):
     recording = recordings[name]
@@ -145,5 +175,5 @@ def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, 
 @pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] in (*SHUFFLED, "given")])
 def test_no_group_in_two_parts(tmp_path, recordings, name, split, params):
     for one in windows_of(tmp_path / "w", recordings[name], split, params):
-        groups = [set(one.steps.group[p.begin : p.end].tolist()) for p in one.parts.values()]
+        groups = [set(one.steps.group[p.steps].tolist()) for p in one.parts.values()]
         assert sum(map(len, groups)) == len(set.union(*groups)) == len(set(recordings[name].group.tolist()))

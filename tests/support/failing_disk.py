@@ -1,0 +1,93 @@
+"""Stages on a disk that fails: python failing_disk.py HOME STAGE HOW EVERY, preloaded with failing_disk.c.
+
+For n = 1, 1 + EVERY, ... the nth operation that writes fails, in a process forked for it; then the stage runs again.
+A line of JSON for each n: n, code, err, code and err of the rerun, and the problems found.
+"""
+
+import ctypes
+import errno
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path[:0] = [sys.argv[1], str(Path(__file__).parent)]
+
+MODES = {"once": 0, "full": 1, "kill": 2}
+GROWS = "history.csv"  # a row per epoch, while the stage lasts
+
+
+def attempt(main, words, n, mode, folder):
+    """Run the stage in a fork of this process; give its exit status, what it said and its operations."""
+    said, tell = folder / "err", folder / "operations"
+    child = os.fork()
+    if not child:
+        streams = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(streams[0], 2)
+        os.dup2(streams[1], 1)
+        disk = ctypes.CDLL(None)
+        sys.argv[1:] = words
+        sys.modules["__main__"].__file__ = sys.modules[main.__module__].__file__
+        disk.fail_at(os.getcwd().encode(), ctypes.c_long(n), errno.ENOSPC, mode)
+        try:
+            importlib.import_module("recurrent.config.stage").run(main)
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException as error:
+            print(f"Traceback: {error!r}", file=sys.stderr)
+            code = 99
+        count = disk.operations()
+        disk.fail_at(b"", ctypes.c_long(-1), 0, 0)
+        tell.write_text(str(count))
+        sys.stderr.flush()
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code, said.read_text(), int(tell.read_text()) if tell.exists() else 0
+
+
+def main():
+    """Do what the command line says."""
+    home, stage, how, every = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+    os.chdir(home)
+    from small_project import arguments, clear, products  # noqa: I001
+
+    module = importlib.import_module(f"stages.{stage}")
+    importlib.import_module("recurrent.plot.pictures")
+    folder, words = Path(sys.argv[5]), arguments(stage)
+
+    def run(n, mode):
+        return attempt(module.main, words, n, mode, folder)
+
+    def temporaries():
+        return sorted(str(path) for path in Path().rglob(".*") if path.name.endswith((".tmp", ".wider")))
+
+    clear(Path(), stage)
+    code, err, total = run(0, 0)
+    assert code == 0, err
+    undisturbed = products(Path(), stage)
+    for n in range(1, total + 1, every):
+        clear(Path(), stage)
+        code, err, _ = run(n, MODES[how])
+        problems = []
+        left = {path: content for path, content in products(Path(), stage).items() if not path.endswith(GROWS)}
+        if how != "kill":
+            problems += [f"half written: {path}" for path in left if left[path] != undisturbed[path]]
+            problems += [f"left: {path}" for path in temporaries()]
+            if code == 0 and products(Path(), stage) != undisturbed:
+                problems.append("exit status 0, but not all is there")
+            if code not in (0, 1) or "Traceback" in err or (code and len(err.splitlines()) != 1):
+                problems.append(f"exit status {code}: {err[-500:]}")
+            if code and not ("No space left on device" in err and "free some space" in err and "/" in err):
+                problems.append(f"no clear error: {err}")
+        clear(Path(), stage)
+        again, said, _ = run(0, 0)
+        if again or said or products(Path(), stage) != undisturbed or temporaries():
+            problems.append(f"the rerun ends with {again} {said[-300:]}, other bytes or temporaries {temporaries()}")
+        print(json.dumps({"n": n, "code": code, "err": err, "problems": problems}), flush=True)
+    print(json.dumps({"total": total, "every": every, "problems": []}))
+
+
+if __name__ == "__main__":
+    main()
