@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock check-readme lint bench systems seeds p4581 study docs report charts compare exps reset repair chaos clean install
+.PHONY: run test test-elsewhere same-lock check-readme lint lock audit sbom fuzz mutants bench systems seeds p4581 study docs report charts compare exps reset repair chaos clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	@$(BIN)/python -m reports.workspace repair
@@ -30,12 +30,37 @@ lint: install
 
 install: .venv/installed .dvc/page.html
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make run PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print("\n".join(p["project"]["dependencies"] + p["dependency-groups"]["dev"]))' > .venv/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# torch, whose build depends on the machine; of all others this finds what the line above has installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
+
+# what the targets below need has a place of its own, from which the packages of the project are visible
+.venv/tools/installed: .venv/installed
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<1' 'pip-audit>=2.10,<3' 'cyclonedx-bom>=7,<8' 'mutmut>=3.8.1,<4'
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv/tools/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	touch $@
+
+lock: .venv/tools/installed ## requirements.lock anew from pyproject.toml: all packages but torch, with the hashes of their files
+	grep -v '^torch' .venv/requirements.txt | .venv/tools/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.lock > .venv/lock.log
+
+audit: .venv/tools/installed ## known vulnerabilities of the installed packages; needs a network
+	.venv/tools/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" --progress-spinner off
+
+sbom: .venv/tools/installed ## a software bill of materials of the installed packages, CycloneDX -> sbom.json
+	.venv/tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file sbom.json
+
+FUZZ_SECONDS ?= 60
+fuzz: install ## random input for FUZZ_SECONDS: make fuzz FUZZ_SECONDS=600
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+mutants: .venv/tools/installed ## small changes of the code that decides a score: does a test fail? hours; ARGS names some; see docs/mutants.md
+	.venv/tools/bin/mutmut run $(ARGS); .venv/tools/bin/mutmut results
 
 .dvc/page.html: .venv/installed reports/plots_page.py reports/page.html reports/page.js reports/style.css ## the page of `dvc plots` that works without a network
 	$(BIN)/python -m reports.plots_page
@@ -66,9 +91,8 @@ systems: install ## run all other systems -> systems/metrics/*.json and the tabl
 	cd systems && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	$(BIN)/python -m reports.systems_table
 
-seeds: install ## ten runs of the pipeline: five seeds of the network, five recordings -> docs/seeds.md
-	$(BIN)/python -m benchmarks.seeds --over seed=0,1,2,3,4 --table docs/seeds.md
-	$(BIN)/python -m benchmarks.seeds --over simulate.seed=0,1,2,3,4 --table docs/seeds.md
+seeds: install ## the exercise on five recordings with five networks each, its frontier and its floor -> docs/seeds.md; resumes
+	$(BIN)/python -m benchmarks.exercise seeds floor frontier
 
 P4581 := -S ingest.csv=data/raw/p4581.csv -S 'ingest.signal=[Var_Ch1]' -S ingest.target=TimeToEndFailure -S ingest.last_cycle=drop \
 	-S window.samples_per_step=1 -S 'window.statistic=[log_mean]' -S window.stride=1 -S window.batch_size=32 \

@@ -71,6 +71,7 @@ def main() -> None:
     mean, spread = y[of_train].mean(), y[of_train].std()
 
     def make_windows(begin: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        begin = max(0, begin - seq_len + 1)  # what lies before a part is past: its windows may read it, train has none
         both = np.stack([x[begin:end], (y[begin:end] - mean) / spread], axis=1).astype(np.float32)
         views = np.lib.stride_tricks.sliding_window_view(both, seq_len, axis=0)[:: window["stride"]]
         tensor = torch.from_numpy(np.ascontiguousarray(views.transpose(0, 2, 1)))

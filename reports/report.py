@@ -95,6 +95,9 @@ def data(revision: Revision) -> dict[str, Any]:
     """Return the origin of the rows and how windows are made of them: label -> value."""
     series, windows = revision.series, revision.windows
     unit, parts = series["units"]["target"], windows["splits"][0]
+    step = (
+        f"{windows['samples_per_step']} samples: {', '.join(windows['statistics'])} of {', '.join(windows['signal'])}"
+    )
     counts = " / ".join(str(parts[name]["windows"]) for name in ("train", "validation", "test"))
     return {
         "source": series["source"]["name"],
@@ -105,7 +108,7 @@ def data(revision: Revision) -> dict[str, Any]:
         "failures": len(series["failures"]),
         "signal": f"{', '.join(series['signal'])} ({series['units']['signal']})",
         "target": f"{', '.join(series['target'])} ({unit})",
-        "step": f"{windows['samples_per_step']} samples: {', '.join(windows['features'])}",
+        "step": step,
         "windows of train, validation, test": counts,
         "cycles of the test set": revision.metrics["counts"]["test_cycles"],
     }

@@ -49,7 +49,7 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, **baselines)
         content["free_running"] = runs.scores()
         tables |= free_running.tables(runs, free_running.single_run(data, predictors[0]), data)
-    summary = summary_text(content, truth)
+    summary = "\n".join([summary_text(content, truth), *data.doubts()])
     workbook = sheets(results[0]) if evaluate.excel else {}
     with _written(predictions, tables, workbook, describe(results) | {"summary": summary.splitlines()}):
         write_json(metrics, content)

@@ -41,14 +41,13 @@ model: {cell: gru, hidden_size: 4, num_layers: 2, dropout: 0.5, readout: last, i
         residual: ridge, residual_penalties: [1000000000.0]}
 train: {best_by: loss, loss: mse, learning_rate: 0.00123, learning_rate_decay: 0.77, weight_decay: 0.1,
         gradient_clip: 0.0123, target_delta: 1000.0, patience: 1, max_epochs: 2, backend: reference, threads: 2,
-        members: 2, refit: true, input_noise: 0.1, labels: share_of_cycle}
+        members: 2, refit: true, input_noise: 0.7, labels: share_of_cycle}
 evaluate: {ridge_penalties: [1000000000.0], moving_average: 3, season: [7], free_running: 5, excel: true}
 plot: {dpi: 45}
 """)
 # data with groups or words has these; for a recording, every other value is refused
 REFUSED = {
     "window.one_window_per_group",
-    "window.folds",
     "window.repeats",
     "window.seed",
     "model.input",
@@ -68,6 +67,7 @@ BESIDE = {  # what must be so for the other value to be seen
     "train.patience": {"train.learning_rate_decay": 1e-30},  # nothing becomes better after the first epoch
     "model.residual": {"model.readout": "last"},
     "model.residual_penalties": {"model.residual": "ridge", "model.readout": "last"},
+    "window.folds": {"window.split": "rolling_origin"},
     "window.relative_to_first": SOUND,
     "window.predict_change": SOUND,
     "evaluate.moving_average": SOUND,
@@ -119,7 +119,13 @@ def test_metrics_have_the_schema_that_is_promised(finished):
     assert all(set(result[part]) == SCORES | {"mean_delta_all_steps"} for part in PARTS)
     assert set(result["baselines"]) == {"median", "clock", "ridge", "boosted_trees"}
     assert all(set(scores) == SCORES for scores in result["baselines"].values())
-    assert set(result["counts"]) == {"train_windows", "validation_windows", "test_windows", "test_cycles"}
+    assert set(result["counts"]) == {
+        "train_windows",
+        "validation_windows",
+        "test_windows",
+        "test_cycles",
+        "validation_windows_apart",
+    }
     best = min(scores["mae"] for scores in result["baselines"].values())
     assert result["skill"] == 1 - result["test"]["mae"] / best
 

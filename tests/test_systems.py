@@ -29,7 +29,7 @@ SMALL = """\
 defaults:
   seed: 0
   window: {samples_per_step: 1, statistic: none, stride: 1, batch_size: 4, split: contiguous, train_fraction: 0.6,
-           validation_fraction: 0.2, folds: 5, repeats: 1, seed: 0, horizon: 1, one_window_per_group: false,
+           validation_fraction: 0.2, folds: 1, repeats: 1, seed: 0, horizon: 1, one_window_per_group: false,
            relative_to_first: false, predict_change: false}
   model: {hidden_size: 4, num_layers: 1, input: values, embedding_size: 4, dropout: 0.0, readout: all_steps,
           residual: none, residual_penalties: [1.0]}

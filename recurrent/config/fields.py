@@ -1,9 +1,12 @@
 """Kinds of values in a params file, and what all its sections share."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+T = TypeVar("T")
 
 LARGEST = 2**31 - 1  # more of anything is a slip of the keyboard, and would not end
 # of what is held in memory, or gone through one by one, whatever the length of the data
@@ -78,3 +81,27 @@ class Section:
     """What all sections share: no unknown key, and no silent conversion of a value."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+
+def only(**allowed: tuple[Any, ...]) -> AfterValidator:
+    """Allow fewer values of a section's keys: of a recording, which has no groups, words or classes."""
+
+    def check(section: T) -> T:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("not_of_a_recording", _expected(values)),
+                loc=(key,),
+                input=getattr(section, key),
+            )
+            for key, values in allowed.items()
+            if getattr(section, key) not in values
+        ]
+        if problems:  # pydantic puts the section's name before each key
+            raise ValidationError.from_exception_data(type(section).__name__, problems)
+        return section
+
+    return AfterValidator(check)
+
+
+def _expected(values: tuple[Any, ...]) -> Any:
+    return f"{' or '.join(map(repr, values))}, as a recording has no groups, words or classes"

@@ -5,10 +5,9 @@ sections, so that a stage reads the same keys whichever file it is run with.
 """
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, Strict, ValidationInfo, field_validator
 
 from recurrent.config.fields import (
     LARGEST,
@@ -27,11 +26,14 @@ from recurrent.config.fields import (
     Statistic,
     Threads,
     all_different,
+    only,
     several,
 )
 
-T = TypeVar("T")
 LastCycle = Literal["keep", "drop"]
+
+OF_A_RECORDING = ("failures", "contiguous", "cycles", "rolling_origin")
+SEVERAL_TESTS = ("cycles", "rolling_origin", "folds")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Window(Section):
     statistic: several(Statistic)  # type: ignore[valid-type]
     stride: Count
     batch_size: Count
-    split: Literal["failures", "contiguous", "each_group", "groups", "folds", "given"]
+    split: Literal["failures", "contiguous", "cycles", "rolling_origin", "each_group", "groups", "folds", "given"]
     train_fraction: Fraction
     validation_fraction: Fraction
     horizon: CountOrNone
@@ -99,6 +101,14 @@ class Window(Section):
         if samples == 1 and set(get_args(OfSpread)) & set(statistic):
             raise ValueError("one sample has no standard deviation: needs samples_per_step of 2 or more")
         return statistic
+
+    @field_validator("folds")
+    @classmethod
+    def _has_an_effect(cls, folds: int, info: ValidationInfo) -> int:
+        split = info.data.get("split", "folds")
+        if folds > 1 and split not in SEVERAL_TESTS:
+            raise ValueError(f"1: split {split} has one test set, {', '.join(SEVERAL_TESTS)} have one for each fold")
+        return folds
 
     @field_validator("validation_fraction")
     @classmethod
@@ -162,30 +172,6 @@ class Plot(Section):
     dpi: Annotated[int, Field(ge=40, le=600)]
 
 
-def _only(**allowed: tuple[Any, ...]) -> AfterValidator:
-    """Allow fewer values of a section's keys: of a recording, which has no groups, words or classes."""
-
-    def check(section: T) -> T:
-        problems = [
-            InitErrorDetails(
-                type=PydanticCustomError("not_of_a_recording", _expected(values)),
-                loc=(key,),
-                input=getattr(section, key),
-            )
-            for key, values in allowed.items()
-            if getattr(section, key) not in values
-        ]
-        if problems:  # pydantic puts the section's name before each key
-            raise ValidationError.from_exception_data(type(section).__name__, problems)
-        return section
-
-    return AfterValidator(check)
-
-
-def _expected(values: tuple[Any, ...]) -> Any:
-    return f"{' or '.join(map(repr, values))}, as a recording has no groups, words or classes"
-
-
 @dataclass(frozen=True)
 class Settings(Section):
     """The whole of params.yaml."""
@@ -196,10 +182,10 @@ class Settings(Section):
     ingest: Ingest
     window: Annotated[
         Window,
-        _only(split=("failures", "contiguous"), one_window_per_group=(False,), folds=(1,), repeats=(1,), seed=(0,)),
+        only(split=OF_A_RECORDING, one_window_per_group=(False,), repeats=(1,), seed=(0,)),
     ]
-    model: Annotated[Model, _only(input=("values",), embedding_size=(1,))]
-    train: Annotated[Train, _only(loss=("mae", "mse", "huber"))]
+    model: Annotated[Model, only(input=("values",), embedding_size=(1,))]
+    train: Annotated[Train, only(loss=("mae", "mse", "huber"))]
     evaluate: Evaluate
     plot: Plot
 

@@ -80,14 +80,16 @@ def drift(windows: Windows, part: str) -> Floats:
 
 def drift_step(windows: Windows) -> Callable[[Floats], Floats]:
     """Return what `drift` does to measured values (N, K) in one step."""
-    spans = windows.parts["train"].group_spans
+    spans, known = windows.parts["train"].group_spans, windows.parts["train"].known
     pairs = np.concatenate([np.arange(begin, end - 1) for begin, end in spans.tolist()])  # none across groups
+    if known is not None:  # a filled value tells of no change
+        pairs = pairs[known[pairs] & known[pairs + 1]]
     before, after = measured(windows, pairs), measured(windows, pairs + 1)
     relative = windows.view.relative_to_first
     with np.errstate(divide="ignore", invalid="ignore"):  # relative to 0: left out below
         changes = after / before - 1 if relative else after - before
-    known = [column[np.isfinite(column)] for column in changes.T]
-    typical = np.array([np.median(column) if column.size else 0.0 for column in known])
+    finite = [column[np.isfinite(column)] for column in changes.T]
+    typical = np.array([np.median(column) if column.size else 0.0 for column in finite])
     return lambda values: values * (1 + typical) if relative else values + typical
 
 
@@ -124,7 +126,9 @@ def clock(windows: Windows, part: str) -> Floats:
     failures, samples = np.array(windows.meta.failures), windows.meta.samples_per_step
     intervals = np.array(windows.meta.first_targets)[1:-1]  # from each failure to the next, in the recording
     ends, train = failures // samples, windows.parts["train"]
-    complete = (ends[:-1] >= train.begin) & (ends[1:] <= train.end) & (failures[:-1] > samples)
+    begin, end = train.stretches.T
+    inside = (ends[:-1, None] >= begin) & (ends[1:, None] <= end)  # of one stretch of train
+    complete = inside.any(axis=1) & (failures[:-1] > samples)
     known = intervals[complete] if complete.any() else np.array([windows.labels("train").max()])
     return np.maximum(0.0, np.median(known) - since)[:, None]
 

@@ -14,6 +14,7 @@ def counts(splits: Sequence[Windows]) -> dict[str, Any]:
     """Return the counts of metrics/<system>.json: windows and cycles of the first split, and how many splits."""
     first = splits[0]
     found = {f"{name}_windows": first.parts[name].windows for name in PARTS}
+    found["validation_windows_apart"] = first.parts["validation"].windows_apart
     if first.meta.countdown:
         cycle, _ = baselines.cycles(first, first.last_steps("test"))
         found["test_cycles"] = len(np.unique(cycle))

@@ -97,9 +97,10 @@ def short_runs(
     """
     part = windows.parts["test"]
     starts = [
-        first + part.seq_len
-        for begin, end in part.group_spans.tolist()
-        for first in range(begin, end - part.seq_len - steps + 1, steps)
+        start
+        for (begin, end), context in zip(part.group_spans.tolist(), part.context.tolist(), strict=True)
+        for start in range(max(begin, context + part.seq_len), end - steps + 1, steps)
+        if part.known is None or part.known[start : start + steps].all()
     ]
     _require_runs(windows, starts, steps)
     middle, drifted = np.median(windows.labels("train"), axis=0), drift_step(windows)
@@ -124,10 +125,11 @@ def short_runs(
 def single_run(windows: Windows, predictors: Sequence[Predictor]) -> Runs:
     """Run once, from the beginning of the test part to its end or for LONGEST steps."""
     part = windows.parts["test"]
-    begin, end = part.group_spans[0].tolist()
-    starts, steps = [begin + part.seq_len], min(LONGEST, end - begin - part.seq_len)
-    _require_runs(windows, starts, steps)
-    return _run(windows, _by_networks(windows, predictors), starts=starts, steps=steps, reach=part.seq_len)
+    end = int(part.group_spans[0, 1])
+    start = max(int(part.group_spans[0, 0]), int(part.context[0]) + part.seq_len)
+    steps = min(LONGEST, end - start)
+    _require_runs(windows, [start], steps)
+    return _run(windows, _by_networks(windows, predictors), starts=[start], steps=steps, reach=part.seq_len)
 
 
 def _require_runs(windows: Windows, starts: Sequence[int], steps: int) -> None:

@@ -44,7 +44,7 @@ def rows(result: SplitResult) -> dict[str, Floats]:
 def sheets(result: SplitResult) -> dict[str, dict[str, Any]]:
     """Return the sheets of predictions.xlsx: predictions.csv, and the rows of the test part, groups by their names."""
     windows, part = result.windows, result.windows.parts["test"]
-    own = slice(part.begin, part.end)
+    own = part.steps
     signal, target = windows.steps.signal[own], windows.steps.target[own]
     tested = {name: signal[:, i] for i, name in enumerate(windows.meta.features)}
     tested |= {f"target: {name}": target[:, i] for i, name in enumerate(windows.meta.target)}

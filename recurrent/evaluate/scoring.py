@@ -66,7 +66,8 @@ def forecast(windows: Windows, part: str, predictors: Sequence[Predictor]) -> tu
         outputs = [predictor(padded.signal, padded.lengths) for predictor in predictors]
         outputs_BAK, batch = mean(outputs, axis=0)[: padded.n_valid], padded.valid()
         if outputs_BAK.shape == batch.labels.shape and batch.lengths is None:
-            error.add(batch.actual, batch.inverse_transform(outputs_BAK))
+            counted = slice(None) if batch.known is None else batch.known
+            error.add(batch.actual[counted], batch.inverse_transform(outputs_BAK)[counted])
         last.append([batch.forecast(found) for found in (outputs_BAK, *(own[: padded.n_valid] for own in outputs))])
     predicted, *alone = (np.concatenate(blocks) for blocks in zip(*last, strict=True))
     return predicted, alone, {"mean_delta_all_steps": error.value} if error.size else {}

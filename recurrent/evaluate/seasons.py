@@ -34,7 +34,7 @@ def lagged_steps(windows: Windows, part: str, indices: Array, season: int) -> tu
 
 def beginnings(windows: Windows, steps: Array) -> Array:
     """Return the first step of the series, or group, that each step belongs to, (B,)."""
-    begin = min(part.begin for part in windows.parts.values())  # a split may be a copy of its own
+    begin = min(int(part.group_spans.min()) for part in windows.parts.values())  # a split may be a copy of its own
     if windows.steps.group is None:
         return np.full(len(steps), begin)
     of_groups = runs(np.asarray(windows.steps.group))[:, 0]

@@ -30,7 +30,10 @@ def read_header(line: bytes, wanted: Sequence[str]) -> tuple[str, list[str]]:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"no header: {shown(line)}, expected UTF-8 text: {error}") from error
-    parsed = {d: next(csv.reader([text], delimiter=d)) for d in DELIMITERS}
+    try:
+        parsed = {d: next(csv.reader([text], delimiter=d)) for d in DELIMITERS}
+    except csv.Error as error:
+        raise ValueError(f"no header: {shown(text)}, expected names in one line: {error}") from error
     headers = {delimiter: [name.strip() for name in names] for delimiter, names in parsed.items()}
     fitting = [delimiter for delimiter, header in headers.items() if set(wanted) <= set(header)]
     # Without a fit, the delimiter that cuts most is the likeliest, for the sake of the message.
@@ -50,7 +53,8 @@ def read_header(line: bytes, wanted: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _listed(names: list[str]) -> str:
-    return str(names) if len(names) <= 30 else f"{names[:30]} and {len(names) - 30} more"
+    shortened = str([name[:30] for name in names[:10]])
+    return f"{shortened} and {len(names) - 10} more" if len(names) > 10 else shortened
 
 
 def shown(text: str | bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -117,10 +118,16 @@ def _records(path: Path, text: str, delimiter: str, header_line: int) -> Iterato
     pandas would also take `"a"b` for `ab`, and a short row for one with holes.
     """
     text = text.rstrip("\r\n")  # empty lines there may be many
+    # csv takes a quote inside a field without quotes for a letter
+    fields = rf'(?:(?:"(?:[^"]|"")*+"\r?|[^"{re.escape(delimiter)}\n]*+)(?:{re.escape(delimiter)}|\n|\Z))*+'
+    plain = re.match(fields, text).end() if '"' in text else len(text)  # type: ignore[union-attr]
+    stray = header_line + 1 + text.count("\n", 0, plain) if plain < len(text) else None
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line, empty = header_line + 1, 0
     try:
         for row in reader:
+            if stray and header_line + reader.line_num >= stray:
+                raise ValueError(f"{path}:{stray}: a stray quote, expected quotes around whole fields only")
             if row and empty:
                 raise ValueError(f"{path}:{empty}: an empty line, expected none between rows")
             if row:

@@ -97,8 +97,12 @@ class Forecaster(nn.Module):
             first_BT = torch.ones(words_BT.shape)
             first_BT[:, 1:] = words_BT[:, 1:] != words_BT[:, :-1]
             weight_VE = self.embedding.weight
-            kept_BT = self.dropout(first_BT)  # of words, so that no opinion rests on a single one
-            return functional.embedding_bag(words_BT, weight_VE, mode="sum", per_sample_weights=kept_BT)[:, None]
+            share_BT = self.dropout(first_BT)  # of words, so that no opinion rests on a single one
+            kept_BT = share_BT > 0
+            begins_B = kept_BT.sum(dim=1).cumsum(dim=0).roll(1)
+            begins_B[0] = 0
+            words, shares = words_BT[kept_BT], share_BT[kept_BT]
+            return functional.embedding_bag(words, weight_VE, begins_B, mode="sum", per_sample_weights=shares)[:, None]
         return x_BTD
 
     def inputs(self, signal_BTD: Array, lengths_B: Array | None) -> tuple[Tensor, Tensor | None]:

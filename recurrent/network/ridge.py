@@ -64,7 +64,7 @@ def fit_ridge(windows: Windows, penalties: Sequence[float]) -> Ridge:
     alone the error on windows left out, n RSS / (n - tr H)^2 with the hat matrix H of the n windows (G. H. Golub,
     M. Heath and G. Wahba, Technometrics 21, 215, 1979): a few validation windows select much less reliably.
     """
-    train = windows.steps.signal[windows.parts["train"].begin : windows.parts["train"].end]
+    train = windows.steps.signal[windows.parts["train"].steps]
     middle = np.zeros(train.shape[1]) if windows.view.relative_to_first else mean(train, axis=0)
     gram, moments = _normal_equations(windows, middle)
     held = np.eye(len(gram))

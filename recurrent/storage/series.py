@@ -1,7 +1,8 @@
-"""The one form every source takes on disk: signal.npy (n, D), target.npy (n, K), group.npy (n,), meta.json.
+"""The one form every source takes on disk: signal.npy (n, D), target.npy (n, K), group.npy, known.npy (n,), meta.json.
 
 Rows are in time order; `group` (absent for one long series) marks what must not be mixed, such as a student
-or a review. The files hold what np.save would have written, bit for bit.
+or a review; `known` (absent where all are) marks the rows whose target is no filled value. The files hold what np.save
+would have written, bit for bit.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Recording:
     def write(self, folder: Path) -> None:
         """Write it as a `Series`."""
         with SeriesWriter(folder) as writer:
-            writer.append(self.signal, self.target, self.group)
+            writer.append(self.signal, self.target, self.group, self.known)
             writer.finish(self.meta)
 
 
@@ -64,6 +65,7 @@ class Series(Generic[M]):
     signal: Array
     target: Array
     group: Array | None
+    known: Array | None
     meta: M
     digest: str
 
@@ -79,8 +81,8 @@ class Series(Generic[M]):
         values = read_sealed(folder / META)
         own, _, _ = (values.pop(key) for key in ("digest", "rows", "dtype"))
         arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in values.pop("files")}
-        signal, target, group = arrays["signal"], arrays["target"], arrays.get("group")
-        return cls(signal, target, group, meta.from_json(values, folder / META), own)
+        signal, target, group, known = arrays["signal"], arrays["target"], arrays.get("group"), arrays.get("known")
+        return cls(signal, target, group, known, meta.from_json(values, folder / META), own)
 
     def blocks(self, rows: int) -> Iterator[tuple[Array, Array]]:
         """Read (signal, target) in order, `rows` at a time, the last block shorter.

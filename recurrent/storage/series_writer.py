@@ -33,13 +33,14 @@ class SeriesWriter:
         self._temporary = self._opened.enter_context(replacing(self.folder, folder=True))
         return self
 
-    def append(self, signal: Array, target: Array, group: Array | None = None) -> None:
-        """Add rows: signal (n, D), target (n, K), group (n,) in every block or in none."""
-        blocks = {"signal": signal, "target": target} | ({} if group is None else {"group": group})
+    def append(self, signal: Array, target: Array, group: Array | None = None, known: Array | None = None) -> None:
+        """Add rows: signal (n, D), target (n, K); group (n,) and known (n,), each in every block or in none."""
+        given = {"signal": signal, "target": target, "group": group, "known": known}
+        blocks = {name: values for name, values in given.items() if values is not None}
         if not self._arrays:
             for name in blocks:
                 path = self._temporary / f"{name}.npy"
-                self._arrays[name] = NpyWriter(path, dimensions=1 if name == "group" else 2)
+                self._arrays[name] = NpyWriter(path, dimensions=1 if name in ("group", "known") else 2)
                 self._opened.callback(self._arrays[name].close)
         if blocks.keys() != self._arrays.keys():
             raise ValueError(f"row {self.rows}: got {list(blocks)}, expected {list(self._arrays)} as before")

@@ -46,15 +46,13 @@ def shares_of_cycles(windows: Windows) -> Windows:
         Where the target is no countdown with failures.
     """
     meta, train = windows.meta, windows.parts["train"]
-    cycle = np.searchsorted(
-        meta.failures, (np.arange(train.begin, train.end) + 1) * meta.samples_per_step - 1, side="right"
-    )
+    cycle = np.searchsorted(meta.failures, (train.steps + 1) * meta.samples_per_step - 1, side="right")
     if not cycle.any() or not meta.countdown or windows.view.depends_on_window:
         raise ValueError("train.labels is share_of_cycle, expected actual: train is no countdown with failures")
     lengths, of_train = np.array(meta.first_targets), np.unique(cycle[cycle > 0])
     stretch = np.where(cycle > 0, np.median(lengths[of_train]) / lengths[cycle], 1.0)
     target = np.array(windows.steps.target)
-    target[train.begin : train.end] *= stretch[:, None]
+    target[train.steps] *= stretch[:, None]
     return replace(windows, steps=replace(windows.steps, target=target))
 
 

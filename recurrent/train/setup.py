@@ -5,6 +5,7 @@ Legend of shapes: B windows of a batch, T steps, n rows, D features.
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -98,20 +99,21 @@ def fit_scalers(windows: Windows) -> tuple[Scaler, Scaler]:
     if windows.view.depends_on_window:
         batches = [(batch.valid() for batch in windows.batches("train")) for _ in range(2)]
         return (
-            Scaler.fit(_rows(batch.signal, batch.lengths) for batch in batches[0]),
-            Scaler.fit(_rows(batch.labels, batch.lengths) for batch in batches[1]),
+            Scaler.fit(_rows(batch.signal, replace(batch, known=None).mask) for batch in batches[0]),
+            Scaler.fit(_rows(batch.labels, batch.mask) for batch in batches[1]),
         )
 
-    def blocks(values: Array) -> Iterator[Array]:
-        for first in range(train.begin, train.end, BLOCK_ROWS):
-            yield values[first : min(first + BLOCK_ROWS, train.end)]
+    def blocks(values: Array, known: Array | None = None) -> Iterator[Array]:
+        for begin, end in train.stretches.tolist():
+            for first in range(begin, end, BLOCK_ROWS):
+                own = slice(first, min(first + BLOCK_ROWS, end))
+                if known is None or known[own].any():
+                    yield values[own] if known is None else values[own][known[own]]
 
     signal = Scaler.identity(steps.signal.shape[1]) if windows.meta.vocabulary else Scaler.fit(blocks(steps.signal))
-    return signal, task_of_windows(windows).target_scaler(Scaler.fit(blocks(steps.target)))
+    return signal, task_of_windows(windows).target_scaler(Scaler.fit(blocks(steps.target, train.known)))
 
 
-def _rows(values_BTD: Array, lengths_B: Array | None) -> Array:
-    """Return the steps of all windows, (n, D), without padding."""
-    if lengths_B is None:
-        return values_BTD.reshape(-1, values_BTD.shape[-1])
-    return values_BTD[np.arange(values_BTD.shape[1]) < lengths_B[:, None]]
+def _rows(values_BTD: Array, mask: Array | None) -> Array:
+    """Return the steps of all windows that `mask` (B, T) does not leave out, (n, D)."""
+    return values_BTD.reshape(-1, values_BTD.shape[-1]) if mask is None else values_BTD[mask]

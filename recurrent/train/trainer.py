@@ -154,12 +154,12 @@ class Trainer:
 
     def _loss(self, outputs_BAK: Tensor, batch: Batch) -> Tensor:
         labels_BAK = self.forecaster.target_scaler.transform(batch.labels)
-        return LOSSES[self.params.loss](outputs_BAK, labels_BAK, batch.lengths)
+        return LOSSES[self.params.loss](outputs_BAK, labels_BAK, batch)
 
     def _add(self, meter: "EpochMeter", batch: Batch, loss: Tensor, outputs_BAK: Tensor) -> None:
         outputs_B1K = torch.from_numpy(batch.at_final_step(outputs_BAK.detach().numpy()))
         decoded_B1K = self.forecaster.task.decode(outputs_B1K, self.forecaster.target_scaler)
-        meter.add(float(loss.detach()), batch.final_step().actual[:, 0], batch.forecast(decoded_B1K))
+        meter.add(float(loss.detach()), batch.weight, batch.final_step().actual[:, 0], batch.forecast(decoded_B1K))
 
     def state(self) -> dict[str, Any]:
         """Return everything the next epoch depends on, as tensors and plain values."""
@@ -199,12 +199,12 @@ class EpochMeter:
     """Running mean of the loss, and the mean delta, over the windows of an epoch."""
 
     def __init__(self, task: Task) -> None:
-        self._windows, self._loss, self._error = 0, 0.0, task.Error()
+        self._windows, self._loss, self._error = 0.0, 0.0, task.Error()
 
-    def add(self, loss: float, actual_BK: Any, predicted_BK: Any) -> None:
-        """Add a batch, its loss being a mean over its windows."""
-        self._windows += len(actual_BK)
-        self._loss += loss * len(actual_BK)
+    def add(self, loss: float, windows: float, actual_BK: Any, predicted_BK: Any) -> None:
+        """Add a batch, its loss being a mean over so many windows."""
+        self._windows += windows
+        self._loss += loss * windows
         self._error.add(actual_BK, predicted_BK)
 
     @property

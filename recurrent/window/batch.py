@@ -20,6 +20,7 @@ class Batch:
     n_valid: int  # windows that are not padding of the last batch
     shift: Array | float = 0.0  # (B, A, K): actual = labels * scale + shift
     scale: Array | float = 1.0
+    known: Array | None = None  # (B, A) labels that are neither learnt nor scored are False; None: there are none
 
     def inverse_transform(self, outputs: Array) -> Array:
         """Return outputs (B, A, K) in the target's own unit."""
@@ -29,6 +30,22 @@ class Batch:
     def actual(self) -> Array:
         """Labels in the target's own unit, (B, A, K)."""
         return self.inverse_transform(self.labels)
+
+    @property
+    def mask(self) -> Array | None:
+        """Labels that count, (B, A): those that are known and not beyond the window's end; None: all."""
+        if self.lengths is None or self.labels.shape[1] == 1:
+            return self.known
+        inside: Array = np.arange(self.labels.shape[1]) < self.lengths[:, None]
+        return inside if self.known is None else inside & self.known
+
+    @property
+    def weight(self) -> float:
+        """How many windows the labels that count amount to: half a window if half of its labels do."""
+        if self.known is None or self.mask is None:
+            return len(self.labels)
+        possible = self.labels.shape[1] if self.lengths is None else self.lengths.mean()
+        return float(self.mask.sum() / possible)
 
     def at_final_step(self, values: Array) -> Array:
         """Return values (B, A, K) at the last step of each window: (B, 1, K)."""
@@ -40,8 +57,9 @@ class Batch:
         """Return the same windows with the label of their last step only."""
         labels = self.at_final_step(self.labels)
         if not isinstance(self.scale, np.ndarray) or not isinstance(self.shift, np.ndarray):
-            return replace(self, labels=labels)
-        return replace(self, labels=labels, shift=self.at_final_step(self.shift), scale=self.at_final_step(self.scale))
+            return replace(self, labels=labels, known=None)  # each window ends in a known label
+        shift, scale = self.at_final_step(self.shift), self.at_final_step(self.scale)
+        return replace(self, labels=labels, known=None, shift=shift, scale=scale)
 
     def forecast(self, outputs: Array) -> Array:
         """Return what outputs (B, A, K) forecast for the last step of each window, in the target's own unit: (B, K)."""

@@ -11,10 +11,9 @@ PARTS: tuple[PartName, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class PartMeta(Meta):
-    """A part of a split: its steps [begin, end) and its windows, of which the last batch may hold fewer."""
+    """A part of a split: the spans [begin, end) of its steps; its windows, of which the last batch may hold fewer."""
 
-    begin: Row
-    end: Row
+    spans: tuple[tuple[Row, Row], ...]
     batch_size: Count
     windows: Count
     batches: Count
@@ -23,10 +22,11 @@ class PartMeta(Meta):
 
 @dataclass(frozen=True)
 class Digests(Meta):
-    """md5 of the steps' arrays, as they lie in memory."""
+    """md5 of the steps' arrays, as they lie in memory; `known` is absent where all labels are known."""
 
     signal: str
     target: str
+    known: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import numpy as np
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
-from recurrent.window.meta import PARTS
+from recurrent.window.meta import PARTS, PartName
 
 Span = tuple[int, int]  # begin and end, in steps
+Limits = dict[PartName, list[Span]]  # of train, validation and test
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,13 @@ class Splitter:
     Parameters
     ----------
     kind : failures or contiguous (one series, cut in time), each_group (every group is a series, cut in time),
-        groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes)
-    fractions : of train and of validation, the rest is test; with folds, how the groups that do not test are shared
-    folds, repeats, seed : of the shuffled kinds
+        groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes), cycles (one series,
+        each block of whole cycles tests once), rolling_origin (one series, each block after the first train and
+        validation tests once, and what lies before it is train and validation)
+    fractions : of train and of validation, the rest is test; with folds, cycles and rolling_origin, how those that do
+        not test are shared
+    folds : how often there is a test
+    repeats, seed : of the shuffled kinds
     """
 
     kind: str
@@ -31,12 +36,12 @@ class Splitter:
     repeats: int
     seed: int
 
-    def of(self, series: Series[SeriesMeta], samples_per_step: int) -> tuple[list[list[Span]], Array | None]:
+    def of(self, series: Series[SeriesMeta], samples_per_step: int) -> tuple[list[Limits], Array | None]:
         """Split a series.
 
         Returns
         -------
-        splits : one or several, each of three spans of steps
+        splits : one or several, for each part its spans of steps
         order : the rows that these spans count, where rows have to be copied into another order; or None
 
         Raises
@@ -46,26 +51,64 @@ class Splitter:
         """
         if self.kind in ("failures", "contiguous"):
             failures = series.meta.failures if self.kind == "failures" else []
-            return [in_time(len(series.signal), failures, samples_per_step, self.fractions)], None
+            return [_limits(in_time(len(series.signal), failures, samples_per_step, self.fractions))], None
+        if self.kind == "cycles":
+            return self._blocks_of_cycles([0, *series.meta.failures, len(series.signal)], samples_per_step), None
+        if self.kind == "rolling_origin":
+            return self._rolling(len(series.signal) // samples_per_step), None
         if self.kind == "given":
             if series.meta.parts is None:
                 raise ValueError("window.split is given, but the data set fixes no parts")
-            return [[series.meta.parts[name] for name in PARTS]], None
+            return [_limits([series.meta.parts[name] for name in PARTS])], None
         if series.group is None:
             raise ValueError(f"window.split is {self.kind}, but the rows have no groups")
         rows = group_spans(np.asarray(series.group))
         if self.kind == "each_group":
-            return [_shifted(begin, in_time(end - begin, [], 1, self.fractions)) for begin, end in rows.tolist()], None
+            spans = [(begin, in_time(end - begin, [], 1, self.fractions)) for begin, end in rows.tolist()]
+            return [_limits([(begin + a, begin + b) for a, b in parts]) for begin, parts in spans], None
         splits = [
             [np.concatenate([np.arange(*rows[g]) for g in part]) for part in split] for split in self._groups(rows)
         ]
         ends = np.cumsum([0, *(len(part) for split in splits for part in split)]).tolist()
-        limits = [[(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)] for i in range(len(splits))]
+        limits = [_limits([(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)]) for i in range(len(splits))]
         return limits, np.concatenate([part for split in splits for part in split])
+
+    @property
+    def _train_share(self) -> float:
+        return self.fractions[0] / sum(self.fractions)
+
+    def _blocks_of_cycles(self, bounds: Sequence[int], samples_per_step: int) -> list[Limits]:
+        """Test each block of cycles; those after it and then those before it are train, the last of them validation.
+
+        Validation thus lies before the test block, as where a series is cut in time. `bounds` are rows, one more than
+        cycles.
+        """
+        cycles, splits = np.arange(len(bounds) - 1), []
+        if not 2 <= self.folds <= len(cycles) or len(cycles) < 3:
+            expected = f"at least 2, and no more than the {len(cycles)} cycles between failures, of which 3 are needed"
+            raise ValueError(f"window.folds is {self.folds}, expected {expected}")
+        for test in np.array_split(cycles, self.folds):
+            rest = np.roll(cycles, -int(test[-1]) - 1)[: -len(test)]
+            parts = [np.sort(part) for part in _train_validation_test(rest[::-1], test, self._train_share)]
+            runs_of = [np.split(part, np.flatnonzero(np.diff(part) > 1) + 1) for part in parts]
+            spans = [[(bounds[run[0]], bounds[run[-1] + 1]) for run in part] for part in runs_of]
+            in_steps = [[(-(-a // samples_per_step), b // samples_per_step) for a, b in part] for part in spans]
+            splits.append(dict(zip(PARTS, in_steps, strict=True)))
+        return splits
+
+    def _rolling(self, steps: int) -> list[Limits]:
+        """Test equal blocks of the steps, one after the other."""
+        _, _, (begin, _) = in_time(steps, [], 1, self.fractions)
+        cuts = np.linspace(begin, steps, self.folds + 1).round().astype(np.int64).tolist()
+        trains = [max(1, round(cut * self._train_share)) for cut in cuts]
+        return [
+            _limits([(0, train), (train, cut), (cut, end)])
+            for train, cut, end in zip(trains, cuts, cuts[1:], strict=False)
+        ]
 
     def _groups(self, rows: Array) -> list[list[Array]]:
         """Numbers of the groups of train, validation and test, for each split."""
-        groups, train_share = len(rows), self.fractions[0] / sum(self.fractions)
+        groups, train_share = len(rows), self._train_share
         if self.kind == "groups":
             # the test part is that of scikit-learn's train_test_split with the same seed
             order = np.random.RandomState(self.seed).permutation(groups)
@@ -81,8 +124,8 @@ class Splitter:
         return splits
 
 
-def _shifted(by: int, parts: list[Span]) -> list[Span]:
-    return [(by + begin, by + end) for begin, end in parts]
+def _limits(parts: Sequence[Span]) -> Limits:
+    return {name: [span] for name, span in zip(PARTS, parts, strict=True)}
 
 
 def _train_validation_test(rest: Array, test: Array, train_share: float) -> list[Array]:
@@ -142,3 +185,18 @@ def spans_in(group: Array | None, begin: int, end: int) -> Array:
     if group is None or begin >= end:
         return np.array([[begin, end]])
     return begin + runs(np.asarray(group[begin:end]))
+
+
+def group_starts(group: Array | None, floor: int, steps: Array) -> Array:
+    """Return for each of the steps the first one of its group from `floor` on, in the row of steps that ends there."""
+    if group is None:
+        return np.full(len(steps), floor)
+    starts = spans_in(group, floor, int(steps.max()) + 1)[:, 0]
+    return starts[np.searchsorted(starts, steps, side="right") - 1]
+
+
+def merged(spans: Array) -> Array:
+    """Return spans in order, those that touch put together: (M, 2)."""
+    begin, end = spans[np.argsort(spans[:, 0], kind="stable")].T
+    apart = np.r_[True, begin[1:] != end[:-1]]
+    return np.stack([begin[apart], end[np.r_[apart[1:], True]]], axis=1)

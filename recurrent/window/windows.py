@@ -15,11 +15,15 @@ import numpy as np
 
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
-from recurrent.window import split as splitting
 from recurrent.window.batch import Batch
 from recurrent.window.meta import PARTS, WindowsMeta
-from recurrent.window.part import Part
+from recurrent.window.part import Part, parts_of
+from recurrent.window.split import Limits, merged
 from recurrent.window.view import View
+
+# The standard error of a mean of n independent errors is their spread over sqrt(n). Absolute errors spread by 0.8 of
+# their mean if they are normal, by all of it if exponential: with 30, the mean is known to 14 to 18 %.
+LEAST_APART = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,32 +55,43 @@ class Windows:
 
     def split(self, number: int) -> "Windows":
         """Return the same steps under another split."""
-        meta, group = self.meta, self.steps.group
-        parts = {
-            str(name): Part(
-                splitting.spans_in(group, part.begin, part.end),
-                meta.seq_len,
-                meta.stride,
-                part.batch_size,
-                meta.horizon,
-                meta.one_window_per_group,
-            )
-            for name, part in meta.splits[number].items()
-        }
-        return replace(self, parts=parts)
+        return self._with_parts({name: list(part.spans) for name, part in self.meta.splits[number].items()})
 
     def with_validation(self) -> "Windows":
-        """Return the same windows, where train has those of validation, too."""
-        train, validation = self.parts["train"], self.parts["validation"]
-        both = replace(train, group_spans=np.concatenate([train.group_spans, validation.group_spans]))
-        return replace(self, parts={**self.parts, "train": both})
+        """Return the same windows, where train has the rows of validation, too, and the windows across both."""
+        spans = {name: self.parts[name].stretches for name in PARTS}
+        spans["train"] = merged(np.concatenate([spans["train"], spans["validation"]]))
+        return self._with_parts({name: [(begin, end) for begin, end in own.tolist()] for name, own in spans.items()})
+
+    def _with_parts(self, limits: Limits) -> "Windows":
+        meta, known = self.meta, self.steps.known
+        parts = parts_of(
+            limits,
+            self.steps.group,
+            None if known is None else np.asarray(known, dtype=bool),
+            seq_len=meta.seq_len,
+            stride=meta.stride,
+            batch_size=meta.splits[0]["train"].batch_size,
+            horizon=meta.horizon,
+            one_window_per_group=meta.one_window_per_group,
+        )
+        return replace(self, parts={str(name): part for name, part in parts.items()})
 
     def array(self, name: str) -> Array:
-        """Return a part of one span as (-1, B, T, D): a view on the mapped steps, which copies nothing.
+        """Return a part as (-1, B, T, D): a view on the mapped steps, which copies nothing.
 
         The windows that do not fill a batch are not in it; `batches` gives them, padded.
+
+        Raises
+        ------
+        ValueError
+            Where its windows are not evenly spaced, because of several groups or labels that are not known.
         """
-        part, x = self.parts[name], self.steps.signal[self.parts[name].begin : self.parts[name].end]
+        part = self.parts[name]
+        first, lengths = part.spans(np.arange(part.windows))
+        if (np.diff(first) != part.stride).any() or (lengths != part.seq_len).any():
+            raise ValueError(f"the windows of {name} are not evenly spaced: read them with gather or batches")
+        x = self.steps.signal[first[0] :]
         row, item = x.strides
         shape = (part.windows // part.batch_size, part.batch_size, part.seq_len, x.shape[1])
         strides = (row * part.stride * part.batch_size, row * part.stride, row, item)
@@ -95,13 +110,14 @@ class Windows:
         # take is faster than indexing, and a plain array than a map of one
         signal_BTD = np.asarray(self.steps.signal).take(steps_BT, axis=0)
         labels_BAK = np.asarray(self.steps.target).take(labelled_BA + part.horizon, axis=0)
+        known = part.counted(indices, labelled_BA + part.horizon)
         n_valid = len(indices) if n_valid is None else n_valid
         if not self.view.depends_on_window:
-            return Batch(signal_BTD, labels_BAK, ragged, n_valid)
+            return Batch(signal_BTD, labels_BAK, ragged, n_valid, known=known)
         signal_BTD, scale, shift = self.view.transform(signal_BTD, first_B, all_steps=all_steps)
         # arrays of the labels' shape: a batch that is not transformed has plain numbers
         shift, scale = np.broadcast_to(shift, labels_BAK.shape), np.broadcast_to(scale, labels_BAK.shape)
-        return Batch(signal_BTD, (labels_BAK - shift) / scale, ragged, n_valid, shift, scale)
+        return Batch(signal_BTD, (labels_BAK - shift) / scale, ragged, n_valid, shift, scale, known)
 
     def batches(self, name: str, *, all_steps: bool = True) -> Iterator[Batch]:
         """Yield the windows of a part in order.
@@ -145,4 +161,12 @@ class Windows:
             lines.append(
                 f"  {name:<10} {(part.batches, part.batch_size, part.seq_len, features)}, {part.windows} windows"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.doubts()])
+
+    def doubts(self) -> list[str]:
+        """Say what a reader of the scores must know: labels that do not count, a validation that tells little."""
+        apart, known = self.parts["validation"].windows_apart, self.steps.known
+        unknown = 0 if known is None else len(known) - int(np.count_nonzero(known))
+        found = [f"{unknown} of {len(self.steps.signal)} labels are not known: neither learnt nor scored"]
+        few = f"Validation has only {apart} windows that share no step, fewer than {LEAST_APART}: the epoch that it "
+        return found * (unknown > 0) + [few + "selects may owe much to chance"] * (apart < LEAST_APART)

@@ -11,8 +11,8 @@ from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
 from recurrent.storage.series_writer import SeriesWriter
 from recurrent.window.meta import PARTS, Digests, PartName, WindowsMeta
-from recurrent.window.part import Part
-from recurrent.window.split import Splitter, spans_in
+from recurrent.window.part import Part, parts_of
+from recurrent.window.split import Splitter
 from recurrent.window.steps import aggregate
 
 
@@ -62,20 +62,19 @@ def write_windows(
         raise ValueError("window.one_window_per_group is true, but the rows have no groups")
     splits, order = splitter.of(series, samples_per_step)
     group = series.group if series.group is None or order is None else series.group[order]
-    parts = [
-        {
-            name: Part(spans_in(group, *limits), seq_len, stride, batch_size, horizon, one_window_per_group)
-            for name, limits in zip(PARTS, split, strict=True)
-        }
-        for split in splits
-    ]
+    known = None if series.known is None else np.asarray(series.known[samples_per_step - 1 :: samples_per_step], bool)
+    known = known if known is None or order is None else known[order]
+    sizes = {"seq_len": seq_len, "stride": stride, "batch_size": batch_size, "horizon": horizon}
+    parts = [parts_of(split, group, known, **sizes, one_window_per_group=one_window_per_group) for split in splits]
     for split in parts:
         _require_windows(split, _fitting(series, splitter, seq_len + horizon, samples_per_step, statistics))
     with SeriesWriter(folder) as writer:
         # one for each array, so that they do not depend on the size of blocks
         signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+        known_md5 = None if known is None else hashlib.md5(known.data, usedforsecurity=False).hexdigest()
         for signal, target, of_group in _steps(series, order, samples_per_step, statistics):
-            writer.append(signal, target, of_group)
+            of_known = None if known is None else known[writer.rows : writer.rows + len(signal)]
+            writer.append(signal, target, of_group, of_known)
             signal_md5.update(np.ascontiguousarray(signal).data)
             target_md5.update(np.ascontiguousarray(target).data)
         writer.finish(
@@ -97,7 +96,7 @@ def write_windows(
                 failures=meta.failures,
                 first_targets=tuple(float(series.target[row, 0]) for row in (0, *meta.failures)),
                 countdown=meta.countdown,
-                md5=Digests(signal_md5.hexdigest(), target_md5.hexdigest()),
+                md5=Digests(signal_md5.hexdigest(), target_md5.hexdigest(), known_md5),
                 classes=meta.classes,
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,
@@ -123,18 +122,23 @@ def _steps(
 def _fitting(
     series: Series[SeriesMeta], splitter: Splitter, need: int, samples_per_step: int, statistics: Sequence[str]
 ) -> Iterator[int]:
-    """Yield fewer samples per step under which each part has at least `need` steps."""
+    """Yield fewer samples per step under which train has at least `need` steps, and each other part one."""
     least = 2 if {"std", "log_std"} & set(statistics) else 1
     for samples in range(samples_per_step - 1, least - 1, -1):
-        if min(end - begin for begin, end in splitter.of(series, samples)[0][0]) >= need:
+        longest = {
+            name: max(end - begin for begin, end in spans) for name, spans in splitter.of(series, samples)[0][0].items()
+        }
+        if longest["train"] >= need and min(longest.values()) > 0:
             yield samples
 
 
 def _require_windows(parts: dict[PartName, Part], fitting: Iterator[int]) -> None:
     """Refuse a part without windows; `fitting` are samples_per_step that would give each part one."""
-    name, least = min(parts.items(), key=lambda item: (item[1].windows, item[1].end - item[1].begin))
+    name, least = min(parts.items(), key=lambda item: item[1].windows)
     if not least.windows:
-        steps, seq_len = max(0, int(np.diff(least.group_spans).max()) - least.horizon), least.seq_len
+        steps, seq_len = least.longest_window, least.seq_len
+        if steps >= seq_len:
+            raise ValueError(f"{name} has no label that is known and has {seq_len} steps before it")
         fewer = next(fitting, 0)
         ways = [f"seq_len up to {steps}"] * (steps > 0) + [f"window.samples_per_step {fewer}"] * (fewer > 0)
         raise ValueError(

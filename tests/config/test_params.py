@@ -47,7 +47,8 @@ def edit(folder, changes):
     text = SHIPPED
     for key in reversed([key for key in nodes() if key in changes]):
         name, value = nodes()[key]
-        text = text[: name.start_mark.index] + changes[key] + text[value.end_mark.index :]
+        end = len(SHIPPED[: value.end_mark.index].rstrip())  # a list in lines of its own ends before the next key
+        text = text[: name.start_mark.index] + changes[key] + text[end:]
     return put(folder, text)
 
 
@@ -114,7 +115,8 @@ WRONG_TYPES = [
     *((YES_OR_NO, value) for value in ("1", "'true'", "[true]")),
     *((["ingest.signal"], value) for value in ("3", "[]", "[3]", "[a, a]", "['']")),
     *(
-        (["model.residual_penalties", "evaluate.ridge_penalties"], value)
+        ([key], value)
+        for key in ("model.residual_penalties", "evaluate.ridge_penalties")
         for value in ("1.0", "[]", "[a]", "[true]", "[.nan]", "[-1.0]")
     ),
 ]
@@ -232,7 +234,6 @@ def test_train_and_validation_must_leave_a_test_part(tmp_path, train, validation
 NOT_OF_A_RECORDING = {
     "window.split": ["each_group", "groups", "folds", "given"],
     "window.one_window_per_group": ["true"],
-    "window.folds": ["5"],
     "window.repeats": ["2"],
     "window.seed": ["1"],
     "model.input": ["multi_hot", "embedding"],

@@ -45,19 +45,19 @@ def exact_change(signal_BTD, lengths):
 
 
 def test_an_exact_model_runs_exactly(tmp_path):
-    windows = make(tmp_path)  # the test part is rows 48 to 59
+    windows = make(tmp_path)  # the test part is rows 48 to 59; what is read before it is past
     runs = short_runs(windows, [exact], 4)
-    assert runs.start.tolist() == [51, 55]
+    assert runs.start.tolist() == [48, 52, 56]
     np.testing.assert_allclose(runs.predicted, path()[runs.start[:, None] + np.arange(4)], rtol=1e-12)
     assert runs.actual.tolist() == path()[runs.start[:, None] + np.arange(4)].tolist()
-    assert runs.baselines["persistence"].tolist() == [[path()[start - 1].tolist()] * 4 for start in (51, 55)]
+    assert runs.baselines["persistence"].tolist() == [[path()[start - 1].tolist()] * 4 for start in (48, 52, 56)]
     long = free_running.single_run(windows, [exact])
-    assert long.start.tolist() == [51] and long.predicted.shape == (1, 9, 2)
-    np.testing.assert_allclose(long.predicted[0], path()[51:], rtol=1e-12)
+    assert long.start.tolist() == [48] and long.predicted.shape == (1, 12, 2)
+    np.testing.assert_allclose(long.predicted[0], path()[48:], rtol=1e-12)
     off = runs.baselines["persistence"] - runs.actual
     np.testing.assert_allclose(runs.by_step(runs.baselines["persistence"]), np.sqrt((off**2).mean(axis=(0, 2))))
     scores = runs.scores()
-    assert (scores["steps"], scores["runs"]) == (4, 2) and scores["rmse"] == pytest.approx(0, abs=1e-9)
+    assert (scores["steps"], scores["runs"]) == (4, 3) and scores["rmse"] == pytest.approx(0, abs=1e-9)
     assert scores["baselines"]["persistence"] == {"rmse": pytest.approx(np.sqrt((off**2).mean()))}
 
 
@@ -68,10 +68,10 @@ def test_baselines_run_on_their_own_output_too(tmp_path):
     assert list(runs.baselines) == ["median", "persistence", "drift", "moving_average", "ridge"]
     np.testing.assert_allclose(runs.baselines["ridge"], runs.actual, rtol=1e-6)
     typical = np.median(np.diff(path()[:36], axis=0), axis=0)
-    expected = [[path()[start - 1] + ahead * typical for ahead in (1, 2, 3, 4)] for start in (51, 55)]
+    expected = [[path()[start - 1] + ahead * typical for ahead in (1, 2, 3, 4)] for start in (48, 52, 56)]
     np.testing.assert_allclose(runs.baselines["drift"], expected, rtol=1e-10)
-    first = path()[[49, 50]].mean(axis=0)  # of the last two, then of the last one and its own
-    assert runs.baselines["moving_average"][0, :2].tolist() == [first.tolist(), ((path()[50] + first) / 2).tolist()]
+    first = path()[[46, 47]].mean(axis=0)  # of the last two, then of the last one and its own
+    assert runs.baselines["moving_average"][0, :2].tolist() == [first.tolist(), ((path()[47] + first) / 2).tolist()]
     assert (runs.baselines["median"] == np.median(windows.labels("train"), axis=0)).all()
     scores = runs.scores()
     assert scores["baselines"].keys() == runs.baselines.keys()
@@ -148,7 +148,7 @@ def test_views_are_made_anew_in_each_step(tmp_path, relative):
         plain = (signal_BTD + 1) * base_B1D
         return exact_change(plain, lengths) / base_B1D
 
-    truth = [path()[start - 3 :] for start in (51, 55)]
+    truth = [path()[start - 3 :] for start in (48, 52, 56)]
     runs = short_runs(windows, [model], 4)
     np.testing.assert_allclose(runs.predicted, runs.actual, rtol=1e-10)
     assert len(bases) == (4 if relative else 0)
@@ -159,8 +159,8 @@ def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, params):
     windows = make(tmp_path, **params)
     model = (lambda x, n: exact_change(x, n) + 0.1) if params else (lambda x, n: exact(x, n) + 0.1)
     usual = short_runs(windows, [model], 4, (3, 20)), free_running.single_run(windows, [model])
-    # in the first run, every row from its start on is another; in the second, those from 55 on
-    for number, start in enumerate((51, 55)):
+    # in the first run, every row from its start on is another; in the second, those from 52 on
+    for number, start in enumerate((48, 52, 56)):
         other = with_rows(windows, slice(start, None), -1e6)
         runs, long = short_runs(other, [model], 4, (3, 20)), free_running.single_run(other, [model])
         assert runs.predicted[number].tolist() == usual[0].predicted[number].tolist()
@@ -172,8 +172,8 @@ def test_a_run_reads_its_own_output_and_nothing_that_came(tmp_path, params):
 
 
 def test_where_it_cannot_run_it_says_why(tmp_path):
-    with pytest.raises(ValueError, match="evaluate.free_running is 10: the test part is too short"):
-        short_runs(make(tmp_path), [exact], 10)
+    with pytest.raises(ValueError, match="evaluate.free_running is 13: the test part is too short"):
+        short_runs(make(tmp_path), [exact], 13)
     (tmp_path / "far").mkdir()
     far = cut(tmp_path / "far", write_series(tmp_path / "far", np.arange(30), target_columns=(0,)), horizon=2)
     with pytest.raises(ValueError, match=r"columns none of c0, target t, horizon 2"):
@@ -185,11 +185,11 @@ def test_tables_hold_every_run(tmp_path):
     runs, long = short_runs(windows, [exact], 4), free_running.single_run(windows, [exact])
     tables = free_running.tables(runs, long, windows)
     assert list(tables) == ["free_running", "error_by_lead_time", "single_run"]
-    assert tables["free_running"]["run"].tolist() == [0] * 4 + [1] * 4
-    assert tables["free_running"]["time"].tolist() == [*range(51, 59)]
-    assert tables["free_running"]["actual_t1"].tolist() == path()[51:59, 1].tolist()
+    assert tables["free_running"]["run"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert tables["free_running"]["time"].tolist() == [*range(48, 60)]
+    assert tables["free_running"]["actual_t1"].tolist() == path()[48:60, 1].tolist()
     assert tables["error_by_lead_time"]["step"].tolist() == [1, 2, 3, 4]
     assert list(tables["error_by_lead_time"]) == ["step", "network", *runs.baselines]
     for name, forecast in runs.baselines.items():
         assert tables["error_by_lead_time"][name].tolist() == runs.by_step(forecast).tolist()
-    assert tables["single_run"]["time"].tolist() == [*range(51, 60)]
+    assert tables["single_run"]["time"].tolist() == [*range(48, 60)]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seeds import rng
+from small_windows import bounds, with_rows, write_series
 from small_windows import cut as cut_series
-from small_windows import with_rows, write_series
 
 from recurrent.evaluate import baselines, metrics, prediction_tables, scoring
 from recurrent.evaluate.report import report, summary_text
@@ -43,7 +43,7 @@ def forecasts(windows, **options):
 
 def with_labels(windows, part, value) -> Windows:
     """The same windows with other labels, and with other signals, in one part."""
-    return with_rows(windows, slice(windows.parts[part].begin, windows.parts[part].end), value)
+    return with_rows(windows, slice(*bounds(windows, part)), value)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_clock_without_a_whole_cycle_in_train_takes_the_longest_label(tmp_path):
 def test_clock_takes_the_median_of_the_intervals(tmp_path):
     """Of the intervals 6, 7 and 20 in train, not 11; validation's 9 and test's 8 do not enter."""
     windows = countdown(tmp_path, (5, 6, 20, 7, 9, 8, 8))
-    assert windows.parts["train"].end == 38 and windows.parts["test"].begin > 38
+    assert bounds(windows, "train")[1] == 38 < bounds(windows, "test")[0]
     assert baselines.clock(windows, "test")[0].tolist() == [7]
 
 
@@ -196,13 +196,14 @@ def test_the_clock_runs_only_where_there_are_failures(tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 30])
 def test_padding_is_never_scored(tmp_path, batch_size):
     windows = cut(tmp_path, np.arange(60) % 11, np.arange(60) % 7 + 1.0, seq_len=3, batch_size=batch_size)
-    batch = windows.gather("test", np.arange(10))  # 12 steps
+    batch = windows.gather("test", np.arange(12))
     target, answers = batch.labels, batch.signal.cumsum(axis=1) / 2
+    in_part = np.arange(48, 60)[:, None] + np.arange(-2, 1) >= 48  # all but three labels, which are of validation
     predictor = [lambda signal_BTD, _: signal_BTD.cumsum(axis=1) / 2]
     predicted, alone, scores = scoring.forecast(windows, "test", predictor)
     assert predicted.tolist() == answers[:, -1].tolist()
     assert [found.tolist() for found in alone] == [predicted.tolist()]
-    every_step = metrics.mean_delta(target, answers)
+    every_step = metrics.mean_delta(target[in_part], answers[in_part])
     assert scores == {"mean_delta_all_steps": pytest.approx(every_step)}
     result = scoring.evaluate_split(
         windows, predictor, refit=False, ridge_penalties=(1.0,), moving_average=3, seasons=()
@@ -225,7 +226,13 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
         "mse": {"baseline": "clock", "low": 0.75, "high": 0.75},
         "mean_delta": {"baseline": "clock", "low": 0.125, "high": 0.125},
     }
-    assert result["counts"] == {"train_windows": 19, "validation_windows": 4, "test_windows": 7, "test_cycles": 1}
+    assert result["counts"] == {
+        "train_windows": 19,
+        "validation_windows": 4,
+        "validation_windows_apart": 4,
+        "test_windows": 7,
+        "test_cycles": 1,
+    }
 
 
 def test_a_perfect_baseline_leaves_no_skill(tmp_path):
@@ -260,7 +267,7 @@ def test_the_summary_hides_no_defeat(mae, r2, clock, skill, low, high, words):
 
 def test_where_networks_learnt_validation_too_baselines_did(tmp_path):
     windows = cut(tmp_path, np.arange(40.0), np.arange(40.0) ** 2)
-    params = {"ridge_penalties": (1.0,), "moving_average": 3}
+    params = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()}
     for refit, parts in ((False, ["train"]), (True, ["train", "validation"])):
         networks = [lambda signal, _: np.zeros((len(signal), 1, 1))]
         found = scoring.evaluate_split(windows, networks, refit=refit, **params).baseline_forecasts["median"]

@@ -63,7 +63,7 @@ def test_neighbours_that_depend_on_each_other_need_blocks():
 
 
 def prices(folder, **params):
-    """Test labels 5 3 3 8 8, one step after 4 5 3 3 8."""
+    """Test labels 4 5 3 3 8 8, one step after 2 4 5 3 3 8."""
     signal = np.r_[[1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0], [2.0, 1.0, 2.0], [4.0, 5.0, 3.0, 3.0, 8.0, 8.0]]
     parts = {"train": (0, 9), "validation": (9, 12), "test": (12, 18)}
     series = write_series(folder, signal, signal, target_columns=(0,), parts=parts)
@@ -72,10 +72,10 @@ def prices(folder, **params):
 
 def test_direction_counts_the_moves_that_were_forecast_to_go_their_way(tmp_path):
     windows = prices(tmp_path)
-    assert windows.labels("test")[:, 0].tolist() == [5, 3, 3, 8, 8]
-    # moves: up, down, none, up, none; forecast: up, up, (down), no move, (up)
-    forecast = np.array([[4.5], [5.5], [2.0], [3.0], [9.0]])
-    assert truth_of(windows, "test").score(forecast)["direction"] == pytest.approx(1 / 3)
+    assert windows.labels("test")[:, 0].tolist() == [4, 5, 3, 3, 8, 8]
+    # moves: up, up, down, none, up, none; forecast: down, up, up, (down), no move, (up)
+    forecast = np.array([[1.0], [4.5], [5.5], [2.0], [3.0], [9.0]])
+    assert truth_of(windows, "test").score(forecast)["direction"] == pytest.approx(1 / 4)
     assert truth_of(windows, "test").score(windows.labels("test"))["direction"] == 1
 
 
@@ -89,17 +89,19 @@ def test_direction_is_asked_only_of_what_lies_ahead(tmp_path):
 
 def test_normalised_mse_is_over_the_spread_of_trains_labels(tmp_path):
     windows = prices(tmp_path)
-    off = np.array([[1.0], [0.0], [-2.0], [0.0], [0.0]])
+    off = np.array([[1.0], [0.0], [-2.0], [0.0], [0.0], [1.0]])
     scores = truth_of(windows, "test").score(windows.labels("test") + off)
     assert windows.labels("train").std() == 1  # 3 1 3 1 3 1 3 1
-    assert scores["normalised_mse"] == pytest.approx(5 / 5) and scores["mse"] == pytest.approx(1)
+    assert scores["normalised_mse"] == pytest.approx(6 / 6) and scores["mse"] == pytest.approx(1)
 
 
 def test_normalised_mse_of_relative_windows_is_over_their_first_values(tmp_path):
     windows = prices(tmp_path, relative_to_first=True, seq_len=2)
-    off = np.array([[1.0], [0.0], [-6.0], [6.0]])
+    off = np.array([[3.0], [2.0], [1.0], [0.0], [-6.0], [6.0]])  # first values: 1 2 4 5 3 3
     scores = truth_of(windows, "test").score(windows.labels("test") + off)
-    assert scores["normalised_mse"] == pytest.approx(((1 / 4) ** 2 + (6 / 3) ** 2 + (6 / 3) ** 2) / 4)
+    assert scores["normalised_mse"] == pytest.approx(
+        ((3 / 1) ** 2 + (2 / 2) ** 2 + (1 / 4) ** 2 + (6 / 3) ** 2 + (6 / 3) ** 2) / 6
+    )
 
 
 def result_of(windows, off, others_off) -> SplitResult:
@@ -113,7 +115,7 @@ def result_of(windows, off, others_off) -> SplitResult:
 def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_steps(tmp_path):
     windows = cut(tmp_path, write_series(tmp_path, np.arange(200)), stride=2, seq_len=5)
     random = rng(0)
-    ours, theirs = random.normal(size=18), 2 * random.normal(size=18)
+    ours, theirs = random.normal(size=20), 2 * random.normal(size=20)
     result = report([result_of(windows, ours, theirs)])
     low, high = metrics.block_bootstrap(np.abs(theirs) - np.abs(ours), 3)  # 5 steps, 2 from one to the next
     expected = {"baseline": "other", "low": pytest.approx(low), "high": pytest.approx(high)}
@@ -122,9 +124,9 @@ def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_
 
 
 def test_the_gain_in_each_error_is_over_the_baseline_that_is_best_in_it(tmp_path):
-    """One baseline is off by 1 everywhere, the other by 3 on three windows of eighteen: best in mse and in mae."""
+    """One baseline is off by 1 everywhere, the other by 3 on three windows of twenty: best in mse and in mae."""
     windows = cut(tmp_path, write_series(tmp_path, np.arange(200)), stride=2, seq_len=5)
-    ours, often, rarely = np.full(18, 0.5), np.ones(18), 3.0 * (np.arange(18) % 6 == 0)
+    ours, often, rarely = np.full(20, 0.5), np.ones(20), 3.0 * (np.arange(20) % 7 == 0)
     one = result_of(windows, ours, often)
     two = np.reshape(windows.labels("test")[:, 0] + rarely, (-1, 1))
     result = report(
@@ -164,7 +166,13 @@ def test_of_several_splits_scores_are_means_and_a_split_is_one_value(tmp_path):
     assert result["test"]["mae"] == 3 and result["baselines"]["other"]["mae"] == pytest.approx(11 / 3)
     expected = {"mean": 3, "sd": pytest.approx(np.std(offs, ddof=1)), "worst": 6, "n": 3}
     assert result["one_network"]["mae"] == expected
-    assert result["counts"] == {"train_windows": 5, "validation_windows": 3, "test_windows": 4, "splits": 3}
+    assert result["counts"] == {
+        "train_windows": 5,
+        "validation_windows": 3,
+        "validation_windows_apart": 3,
+        "test_windows": 4,
+        "splits": 3,
+    }
     low, high = metrics.block_bootstrap(np.array([1.0, 2.0, -1.0]), 1)
     expected = {"baseline": "other", "low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["gain_ci95"]["mae"] == expected
@@ -176,14 +184,14 @@ def test_networks_of_several_seeds_are_scored_alone_and_the_gain_is_of_their_mea
     # signal and target count the rows
     predictors = [lambda x, n, by=by: x + 1.0 + by for by in (3.0, -1.0, 1.0)]
     params = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()}
-    result = evaluate_split(windows, predictors, **params)
+    result = evaluate_split(windows, predictors, refit=False, **params)
     content = report([result])
     assert content["test"]["mae"] == pytest.approx(1)
     expected = {"mean": 5 / 3, "sd": np.std([3, 1, 1], ddof=1), "worst": 3, "n": 3}
     assert content["one_network"]["mae"] == pytest.approx(expected)
     assert content["one_network"]["r2"]["worst"] == min(scores["r2"] for scores in result.networks)
     assert result.predicted.tolist() == (windows.labels("test") + 1).tolist()
-    assert "one_network" not in report([evaluate_split(windows, predictors[:1], **params)])
+    assert "one_network" not in report([evaluate_split(windows, predictors[:1], refit=False, **params)])
 
 
 def reviews(folder):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from seeds import rng
-from small_windows import cut, with_rows, write_series
+from small_windows import bounds, cut, with_rows, write_series
 
 from recurrent.evaluate import baselines, seasons
 
@@ -67,8 +67,8 @@ def test_nothing_from_another_group_or_another_copy_of_it(tmp_path):
             assert lagged.tolist() == [end - 5 if (end - 5) // 12 == end // 12 else end for end in last]
     folds = cut(tmp_path, series, split="folds", folds=5, one_window_per_group=True, horizon=1, seq_len=4)
     for windows in folds.splits:
-        begin = windows.parts["train"].begin
-        first = seasons.beginnings(windows, np.arange(begin, windows.parts["test"].end))
+        begin = bounds(windows, "train")[0]
+        first = seasons.beginnings(windows, np.arange(begin, bounds(windows, "test")[1]))
         assert first.tolist() == [begin + row // 12 * 12 for row in range(60)]
 
 

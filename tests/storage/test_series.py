@@ -189,3 +189,13 @@ def test_open_names_the_damaged_file_and_the_cure(tmp_path, name, harm):
         path.unlink()
     with pytest.raises(ValueError, match=rf"{name}(: damaged.* delete it and| is missing;) run dvc repro"):
         Series.open(tmp_path / "s", Note)
+
+
+def test_known_labels_are_kept_beside_the_target(tmp_path):
+    rows, known = np.arange(4.0)[:, None], np.array([True, False, True, True])
+    with SeriesWriter(tmp_path / "s") as writer:
+        writer.append(rows[:2], rows[:2], known=known[:2])
+        writer.append(rows[2:], rows[2:], known=known[2:])
+        writer.finish(Note())
+    assert Series.open(tmp_path / "s", Note).known.astype(bool).tolist() == known.tolist()
+    assert write(tmp_path / "s", [1, 2]).known is None and not (tmp_path / "s" / "known.npy").exists()

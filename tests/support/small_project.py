@@ -13,7 +13,7 @@ from seeds import SEED
 
 from recurrent.cells.kernels import threads
 from recurrent.config import reader
-from recurrent.config.schema import Settings
+from recurrent.config.schema import Settings, System
 from recurrent.config.stage import pick
 
 ROOT = Path(__file__).parents[2]
@@ -109,3 +109,27 @@ def computed_elsewhere(home):
         re.sub(r'("skill": -?)', r"\g<1>9", metrics.read_text(encoding="utf-8"), count=1), encoding="utf-8"
     )
     processes.command(home, "git", "commit", "--all", "--quiet", "--message", "elsewhere")
+
+
+def run_stages(changes, stages=("simulate", "ingest", "window", "train", "evaluate")):
+    """Run stages of the small project here, in this process and folder."""
+    write_params(Path(), changes)
+    settings = reader.read(Path("params.yaml"), Settings)
+    for stage in stages:
+        module = importlib.import_module(f"stages.{stage}")
+        module.main(pick(settings, module.Params), *map(Path, arguments(stage)))
+
+
+def run_system(folder, monkeypatch, name, section, raw):
+    """Run a system of that section over a raw file in this process: paths of its metrics and its predictions."""
+    monkeypatch.chdir(folder)
+    params = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))
+    params["systems"] = {name: section | {"raw": str(raw)}}
+    Path("systems.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    settings = reader.read(Path("systems.yaml"), System, system=name)
+    stages = yaml.safe_load((ROOT / "systems" / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for stage in ("ingest", "window", "train", "evaluate"):
+        module = importlib.import_module(f"stages.{stage}")
+        words = shlex.split(stages[stage]["do"]["cmd"].replace("{system}", name))
+        module.main(pick(settings, module.Params), *map(Path, words[words.index("systems") + 1 :]))
+    return Path("metrics") / f"{name}.json", Path("data") / name / "predictions"

@@ -14,7 +14,9 @@ from recurrent.window.write import write_windows
 UNITS = Units("V", "s")
 
 
-def write_series(folder, signal, target=None, *, group=None, target_names=("t",), **meta) -> Series[SeriesMeta]:
+def write_series(
+    folder, signal, target=None, *, group=None, known=None, target_names=("t",), **meta
+) -> Series[SeriesMeta]:
     """Write rows; the target counts them unless it is given; `meta` as in SeriesMeta."""
     signal = np.asarray(signal).reshape(len(signal), -1)
     target = np.arange(len(signal)) if target is None else np.asarray(target)
@@ -23,7 +25,7 @@ def write_series(folder, signal, target=None, *, group=None, target_names=("t",)
     usual |= {"signal": tuple(f"c{i}" for i in range(signal.shape[1])), "target": tuple(target_names)}
     usual |= {"source": SourceMeta("made up", "")}
     with SeriesWriter(folder / "series") as writer:
-        writer.append(signal, target, None if group is None else np.asarray(group))
+        writer.append(signal, target, *(None if values is None else np.asarray(values) for values in (group, known)))
         writer.finish(SeriesMeta(**usual | meta))
     return Series.open(folder / "series", SeriesMeta)
 
@@ -35,6 +37,12 @@ def cut(folder, series, *, split="contiguous", fractions=(0.6, 0.2), folds=1, re
     splitter = Splitter(split, fractions, folds, repeats, seed)
     write_windows(series, folder / "windows", **usual | params, splitter=splitter)
     return Windows.open(folder / "windows")
+
+
+def bounds(windows, part) -> tuple[int, int]:
+    """Begin and end of the steps of a part that has one stretch of them."""
+    [[begin, end]] = windows.parts[part].stretches.tolist()
+    return begin, end
 
 
 def with_rows(windows, rows, value) -> Windows:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from seeds import rng
 from small_network import train
-from small_windows import cut, write_series
+from small_windows import bounds, cut, write_series
 
 from recurrent.config import reader
 from recurrent.config.schema import Settings
@@ -236,9 +236,9 @@ def countdown(folder, *, offset=0.0) -> Windows:
 
 def test_a_countdown_is_a_share_of_its_cycle_times_the_median_cycle(tmp_path):
     windows = countdown(tmp_path)
-    learnt, train_part = shares_of_cycles(windows), windows.parts["train"]
+    learnt = shares_of_cycles(windows)
     before, after = windows.steps.target[:, 0], learnt.steps.target[:, 0]
-    assert (train_part.begin, train_part.end) == (0, 45)  # cycles of 20 and 40, median 30, after one that is cut
+    assert bounds(windows, "train") == (0, 45)  # cycles of 20 and 40, median 30, after one that is cut
     np.testing.assert_array_equal(after[:15], before[:15])
     np.testing.assert_allclose(after[15:25], before[15:25] * 30 / 20)
     np.testing.assert_allclose(after[25:45], before[25:45] * 30 / 40)

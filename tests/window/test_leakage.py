@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
+from part_rows import other_values, rows_of
 from seeds import SEED
 from small_data import SMALL, from_disk, read_source
 from small_windows import cut
@@ -12,7 +14,7 @@ from small_windows import cut
 import stages.ingest
 from recurrent import sources
 from recurrent.config import reader as params
-from recurrent.config.schema import Settings
+from recurrent.config.schema import Settings, Window
 from recurrent.sources import fault
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
@@ -22,6 +24,7 @@ from recurrent.window.meta import PARTS
 
 FIVE = {"samples_per_step": 5, "statistics": ("std",)}
 WHOLE = {"one_window_per_group": True, "horizon": 0, "seq_len": 6}
+ALONE = {"seq_len": 1, "horizon": 0}
 PARAMS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
 GROUPED = ("noisy_sine", "grades", "imdb")
 SHUFFLED = ("groups", "folds")  # splits that put the groups into another order
@@ -30,12 +33,14 @@ CASES = [
         ("recorded fault", split, {"samples_per_step": 5, "statistics": ("std",)})
         for split in ("failures", "contiguous")
     ),
+    *(("recorded fault", split, FIVE) for split in ("cycles", "rolling_origin")),
+    ("sine", "rolling_origin", {}),
     *((name, "contiguous", {}) for name in SMALL if name not in GROUPED),
     *((name, "contiguous", {"predict_change": True}) for name in SMALL if name not in GROUPED),
     *((name, "contiguous", WHOLE) for name in GROUPED),
     *((name, split, WHOLE) for name in GROUPED for split in SHUFFLED),
     ("noisy_sine", "each_group", {"relative_to_first": True}),
-    ("grades", "each_group", {"seq_len": 1, "horizon": 0}),
+    ("grades", "each_group", ALONE),
     ("imdb", "given", WHOLE),
 ]
 case = pytest.mark.parametrize(
@@ -61,27 +66,9 @@ def recordings(tmp_path_factory):
 def windows_of(folder, recording, split, params):
     folder.mkdir(exist_ok=True)
     recording.write(folder / "series")
-    more = {"folds": 3, "repeats": 2} if split == "folds" else {}
+    more = {"folds": 3} if split in ("folds", "cycles", "rolling_origin") else {}
+    more |= {"repeats": 2} if split == "folds" else {}
     return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **PARAMS | more | params).splits
-
-
-def rows_of(one, part, recording) -> list[int]:
-    """The rows of the recording that a part holds."""
-    own = slice(one.parts[part].begin, one.parts[part].end)
-    if one.steps.group is not None and one.meta.split in ("groups", "folds"):
-        chosen = set(np.asarray(one.steps.group[own]).tolist())
-        return [row for row, group in enumerate(recording.group.tolist()) if group in chosen]
-    samples = one.meta.samples_per_step
-    return [*range(own.start * samples, own.stop * samples)]
-
-
-def other_values(recording, rows) -> Recording:
-    """The same with other numbers in these rows: other words and classes, where the numbers stand for such."""
-    signal, target = recording.signal.copy(), recording.target.copy()
-    words, classes = len(recording.meta.vocabulary or ()), len(recording.meta.classes or ())
-    signal[rows] = (signal[rows] + 1) % words if words else 7 * signal[rows] + 50
-    target[rows] = (target[rows] + 1) % classes if classes else 7 * target[rows] + 50
-    return replace(recording, signal=signal, target=target)
 
 
 def read_by_training(one) -> list[bytes]:
@@ -93,7 +80,7 @@ def read_by_training(one) -> list[bytes]:
 def test_every_source_and_every_kind_of_split_is_here():
     files = {path.stem for folder in sources.__path__ for path in Path(folder).glob("[!_]*.py")}
     assert files == {"fault", *(name for name, *_ in CASES)} - {"recorded fault"}
-    assert {split for _, split, _ in CASES} == {"failures", "contiguous", "each_group", "groups", "folds", "given"}
+    assert {split for _, split, _ in CASES} == {*get_args(get_type_hints(Window)["split"])}
 
 
 @case
@@ -119,6 +106,34 @@ def test_the_scalers_are_of_train_alone(tmp_path, recordings, name, split, param
             same = [fit_scalers(one)[0] == signal, fit_scalers(one)[1] == target]
             learnt = not recording.meta.vocabulary and part == "train"  # words and classes are not scaled
             assert same == [not learnt] * 2
+
+
+def scored(one, part) -> list[bytes]:
+    """What the scores of a part are made of: inputs, the labels that count, and where they are."""
+    batch = one.gather(part, np.arange(one.parts[part].windows))
+    counted = slice(None) if batch.known is None else batch.known
+    values = (batch.signal, batch.labels[counted], one.labels(part), one.last_steps(part))
+    return [np.ascontiguousarray(array).tobytes() for array in values]
+
+
+@case
+def test_only_past_inputs_cross_into_a_part(tmp_path, recordings, name, split, params):
+    """No label of an earlier part, and nothing at all of a later one, changes what the scores of a part are made of."""
+    recording = recordings[name]
+    crosses = []
+    for number, one in enumerate(windows_of(tmp_path / "before", recording, split, params)):
+        for i, other in enumerate(PARTS):
+            changed = other_values(recording, rows_of(one, other, recording))
+            labels = windows_of(tmp_path / "after", replace(changed, signal=recording.signal), split, params)[number]
+            both = windows_of(tmp_path / "both", changed, split, params)[number]
+            for part in PARTS[:i]:
+                assert scored(both, part) == scored(one, part)
+            for part in PARTS[i + 1 :]:
+                assert scored(labels, part) == scored(one, part)
+                crosses.append(scored(both, part) != scored(one, part))
+    # where all that lies before a part is of other groups, or a label is forecast from its own step, none cross
+    own_rows = split in (*SHUFFLED, "given") or params.get("one_window_per_group") or params == ALONE
+    assert any(crosses) == (not own_rows)
 
 
 @pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] not in SHUFFLED])
@@ -164,5 +179,5 @@ def test_a_group_changes_no_window_of_another_group(tmp_path, recordings, name, 
 @pytest.mark.parametrize(("name", "split", "params"), [case for case in CASES if case[1] in (*SHUFFLED, "given")])
 def test_no_group_in_two_parts(tmp_path, recordings, name, split, params):
     for one in windows_of(tmp_path / "w", recordings[name], split, params):
-        groups = [set(one.steps.group[p.begin : p.end].tolist()) for p in one.parts.values()]
+        groups = [set(one.steps.group[p.steps].tolist()) for p in one.parts.values()]
         assert sum(map(len, groups)) == len(set.union(*groups)) == len(set(recordings[name].group.tolist()))

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeds import rng
 from sklearn.model_selection import train_test_split
-from small_windows import cut, write_series
+from small_windows import bounds, cut, write_series
 
+from recurrent.evaluate import baselines
 from recurrent.window.meta import PARTS
 from recurrent.window.split import group_spans
 
@@ -36,7 +37,9 @@ def test_the_label_lies_horizon_steps_later_inside_its_part(tmp_path, horizon, s
     windows = cut(tmp_path, write_series(tmp_path, np.arange(30)), horizon=horizon, stride=stride)
     for name, (begin, end) in zip(PARTS, [(0, 18), (18, 24), (24, 30)], strict=True):
         batch = everything(windows, name)
-        firsts = [first for first in range(begin, end, stride) if first + 3 + horizon <= end]
+        # train's windows lie inside it; the others forecast each stride-th row of their part
+        labels = range(begin + 2 + horizon if name == "train" else begin, end, stride)
+        firsts = [label - 2 - horizon for label in labels]
         assert batch.signal[..., 0].tolist() == [[first, first + 1, first + 2] for first in firsts]
         assert (batch.labels == batch.signal + horizon).all()
         assert windows.labels(name)[:, 0].tolist() == [first + 2 + horizon for first in firsts]
@@ -51,16 +54,16 @@ def test_no_window_and_no_label_leaves_its_group(tmp_path, horizon):
         batch, part = everything(windows, name), windows.parts[name]
         rows = np.concatenate([batch.signal, batch.labels[:, -1:] - 100], axis=1)[..., 0]
         assert (GROUP[rows] == GROUP[rows[:, :1]]).all()
-        assert rows.min() >= part.begin and rows.max() < part.end
+        assert np.isin(rows if name == "train" else rows[:, -1:], part.steps).all()
         found += len(rows)
-    if not horizon:  # parts are rows 0 to 23, 24 to 31 and 32 to 39; windows that cross a group or a part are missing
-        assert found == 39 - 9 - 1  # pairs of neighbours, less nine borders of groups and one of parts inside a group
+    if not horizon:  # parts are rows 0 to 23, 24 to 31 and 32 to 39, which meet at a group and inside one
+        assert found == 39 - 9  # pairs of neighbours, less nine borders of groups
 
 
 def test_a_horizon_that_leaves_no_window_is_refused(tmp_path):
     series = write_series(tmp_path, np.arange(30))
-    with pytest.raises(ValueError, match="has 2 steps, too few for one window of seq_len 3; .* seq_len up to 2"):
-        cut(tmp_path, series, horizon=4)
+    with pytest.raises(ValueError, match="train has 2 steps, too few for one window of seq_len 3; .* seq_len up to 2"):
+        cut(tmp_path, series, horizon=16)
 
 
 @pytest.mark.parametrize("horizon", [0, 1])
@@ -113,8 +116,7 @@ def test_each_group_judges_once_a_repeat_and_never_stands_in_two_parts(tmp_path_
         judges.append(parts["test"])
         for name in PARTS:  # and the copied rows are those of the groups
             rows = [range(begin, end) for begin, end in (np.cumsum(LENGTHS)[g] + [-LENGTHS[g], 0] for g in parts[name])]
-            own = slice(one.parts[name].begin, one.parts[name].end)
-            assert one.steps.signal[own, 0].tolist() == [row for group in rows for row in group]
+            assert one.steps.signal[one.parts[name].steps, 0].tolist() == [row for group in rows for row in group]
     for repeat in range(repeats):
         assert sorted(sum(judges[repeat * folds : (repeat + 1) * folds], [])) == [*range(10)]
     if repeats > 1 and folds < 10:
@@ -124,7 +126,7 @@ def test_each_group_judges_once_a_repeat_and_never_stands_in_two_parts(tmp_path_
 def test_every_group_of_each_group_is_split_in_time(tmp_path):
     group = np.repeat([7, 3], [10, 20])
     windows = grouped(tmp_path, split="each_group", group=group, fractions=(0.6, 0.2), seq_len=1, batch_size=1)
-    limits = [[(one.parts[name].begin, one.parts[name].end) for name in PARTS] for one in windows.splits]
+    limits = [[bounds(one, name) for name in PARTS] for one in windows.splits]
     assert limits == [[(0, 6), (6, 8), (8, 10)], [(10, 22), (22, 26), (26, 30)]]
     assert [set(members(one, name)) for one in windows.splits for name in PARTS] == [{7}] * 3 + [{3}] * 3
 
@@ -133,7 +135,7 @@ def test_given_parts_are_taken_as_they_are(tmp_path):
     parts = {"train": (0, 11), "validation": (11, 24), "test": (24, 40)}
     series = write_series(tmp_path, np.arange(40), group=GROUP, parts=parts)
     windows = cut(tmp_path, series, split="given", seq_len=2)
-    assert {name: (part.begin, part.end) for name, part in windows.parts.items()} == parts
+    assert {name: bounds(windows, name) for name in PARTS} == parts
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,8 @@ def test_views_by_hand_and_undone(tmp_path, view, all_steps):
     signal, windows = walk(tmp_path, **view)
     for name in PARTS:
         batch, part = everything(windows, name, all_steps=all_steps), windows.parts[name]
-        firsts = part.begin + np.arange(part.windows)
+        firsts = windows.last_steps(name) - 2
+        assert len(firsts) == part.windows == len(part.steps) - (4 if name == "train" else 0)
         seen = signal[firsts[:, None] + np.arange(3)]
         wanted, now = signal[firsts[:, None] + np.arange(3) + 2][..., [1, 0]], seen[..., [1, 0]]
         first = now[:, :1]
@@ -218,11 +221,11 @@ def test_views_of_padded_windows_are_undone_at_their_ends(tmp_path):
 
 def test_a_base_of_zero_is_refused_with_column_and_step(tmp_path):
     signal = np.ones((60, 2))
-    signal[40, 1] = 0
+    signal[44, 1] = 0
     series = write_series(tmp_path, signal, signal[:, :1], target_columns=(0,))
     windows = cut(tmp_path, series, relative_to_first=True, stride=2)
     with pytest.raises(
-        ValueError, match="none of c1 is 0 in step 40, the first of a window, which window.relative_to_first"
+        ValueError, match="none of c1 is 0 in step 44, the first of a window, which window.relative_to_first"
     ):
         everything(windows, "validation")
     everything(windows, "test")  # where there is none
@@ -234,3 +237,64 @@ def test_padded_batches_mark_what_is_real_and_first_leaves_it_out(tmp_path):
     assert [batch.n_valid for batch in batches] == [3, 1]
     last = batches[-1]
     assert len(last.signal) == 3 and len(last.head(1).signal) == len(last.head(1).labels) == 1
+
+
+def spans(one) -> dict[str, list]:
+    return {name: one.parts[name].stretches.tolist() for name in PARTS}
+
+
+def test_each_block_of_cycles_tests_once_and_validation_lies_before_it(tmp_path):
+    """Cycles of 10 rows; the first and the last are cut off by the recording's ends."""
+    series = write_series(tmp_path, np.arange(80), failures=tuple(range(10, 80, 10)))
+    windows = cut(tmp_path, series, split="cycles", folds=4, fractions=(0.5, 0.25))
+    assert [spans(one) for one in windows.splits] == [
+        {"train": [[20, 60]], "validation": [[60, 80]], "test": [[0, 20]]},
+        {"train": [[40, 80]], "validation": [[0, 20]], "test": [[20, 40]]},
+        {"train": [[0, 20], [60, 80]], "validation": [[20, 40]], "test": [[40, 60]]},
+        {"train": [[0, 40]], "validation": [[40, 60]], "test": [[60, 80]]},
+    ]
+    ends = [one.last_steps("train").tolist() for one in windows.splits]
+    assert ends[2] == [*range(2, 20), *range(62, 80)]  # no window reads across the test block
+    assert windows.splits[0].last_steps("test").tolist() == [*range(2, 20)]  # nothing lies before the recording
+    assert [one.last_steps("test").tolist() for one in windows.splits[1:]] == [
+        [*range(n, n + 20)] for n in (20, 40, 60)
+    ]
+
+
+def test_blocks_of_cycles_leave_steps_of_two_parts_out(tmp_path):
+    series = write_series(tmp_path, np.arange(80), failures=tuple(range(10, 80, 10)))
+    params = {"seq_len": 2, "samples_per_step": 4, "statistics": ("mean",), "fractions": (0.5, 0.25)}
+    one = cut(tmp_path, series, split="cycles", folds=8, **params).splits[3]
+    assert spans(one) == {"train": [[0, 2], [10, 20]], "validation": [[3, 7]], "test": [[8, 10]]}
+
+
+@pytest.mark.parametrize(("failures", "folds"), [((10, 20), 4), ((10, 20), 1), ((10,), 2), ((), 2)])
+def test_too_few_cycles_for_the_folds_are_refused(tmp_path, failures, folds):
+    series = write_series(tmp_path, np.arange(30), failures=failures)
+    with pytest.raises(
+        ValueError, match=rf"window.folds is {folds}, expected at least 2, .* {len(failures) + 1} cycles"
+    ):
+        cut(tmp_path, series, split="cycles", folds=folds)
+
+
+def test_a_rolling_origin_tests_what_follows_a_growing_train(tmp_path):
+    windows = cut(tmp_path, write_series(tmp_path, np.arange(100)), split="rolling_origin", folds=2)
+    assert [spans(one) for one in windows.splits] == [
+        {"train": [[0, 60]], "validation": [[60, 80]], "test": [[80, 90]]},
+        {"train": [[0, 67]], "validation": [[67, 90]], "test": [[90, 100]]},
+    ]
+    (tmp_path / "one").mkdir()
+    contiguous = cut(tmp_path / "one", write_series(tmp_path / "one", np.arange(100)))
+    assert spans(cut(tmp_path, write_series(tmp_path, np.arange(100)), split="rolling_origin")) == spans(contiguous)
+
+
+def test_the_clock_takes_intervals_on_both_sides_of_the_test_block(tmp_path):
+    """Intervals between failures in train are 3 before and 7 after the block that tests, in which they are 5."""
+    lengths = (4, 3, 9, 5, 5, 7, 4)
+    target = np.concatenate([np.arange(n, 0, -1) for n in lengths])
+    series = write_series(
+        tmp_path, np.zeros(len(target)), target, failures=tuple(np.cumsum(lengths)[:-1].tolist()), countdown=True
+    )
+    one = cut(tmp_path, series, split="cycles", folds=3, fractions=(0.8, 0.05), seq_len=1).splits[1]
+    assert spans(one) == {"train": [[0, 7], [26, 37]], "validation": [[7, 16]], "test": [[16, 26]]}
+    assert baselines.clock(one, "test")[0].tolist() == [5]  # of 3 and 7

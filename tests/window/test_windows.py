@@ -2,14 +2,15 @@
 
 import re
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeds import rng
+from small_windows import bounds, write_series
 from small_windows import cut as cut_series
-from small_windows import write_series
 
 from recurrent.storage.meta import SeriesMeta, SourceMeta, Units
 from recurrent.storage.series import Series
@@ -29,7 +30,7 @@ def cut(folder, signal, *, target=None, failures=(), **params) -> Windows:
 
 
 def part_of(begin, end, *sizes) -> Part:
-    return Part(np.array([[begin, end]]), *sizes, horizon=0, one_window_per_group=False)
+    return Part(np.array([[begin, end]]), np.array([begin]), None, *sizes, horizon=0, one_window_per_group=False)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_step_that_straddles_parts_belongs_to_neither(lengths, samples, fracti
 def test_contiguous_where_there_are_no_failures_and_meta_says_so(tmp_path):
     windows = cut(tmp_path, np.arange(20), split="failures")
     assert windows.meta.split == "contiguous"
-    assert [(windows.parts[name].begin, windows.parts[name].end) for name in PARTS] == [(0, 12), (12, 16), (16, 20)]
+    assert [bounds(windows, name) for name in PARTS] == [(0, 12), (12, 16), (16, 20)]
     (tmp_path / "quake").mkdir()
     assert cut(tmp_path / "quake", np.arange(ROWS), failures=FAILURES, split="failures").meta.split == "failures"
 
@@ -147,17 +148,100 @@ def test_windows_are_all_that_fit(begin, steps, seq, stride, batch):
 
 
 @pytest.mark.parametrize(("stride", "batch_size"), [(1, 2), (2, 3), (5, 1)])
-def test_no_window_touches_two_parts(tmp_path, stride, batch_size):
+def test_windows_of_train_lie_inside_it_and_final_labels_in_their_part(tmp_path, stride, batch_size):
     windows = cut(tmp_path, np.arange(ROWS), failures=FAILURES, split="failures", stride=stride, batch_size=batch_size)
     for name, (first, last) in zip(PARTS, [(0, 17), (18, 24), (25, 30)], strict=True):
         signal = windows.gather(name, np.arange(windows.parts[name].windows)).signal
-        expected = [[*range(w, w + 3)] for w in range(first, last + 1, stride) if w + 2 <= last]
+        labels = range(first + 2 if name == "train" else first, last + 1, stride)
+        expected = [[label - 2, label - 1, label] for label in labels]
         assert signal[:, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("horizon", [0, 2])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_validation_and_test_forecast_the_same_rows_at_every_length(tmp_path, stride, horizon):
+    """Every stride-th row from the part's first on, whatever the windows read before it."""
+    params = {"failures": (12, 30, 41, 52), "split": "failures", "stride": stride, "horizon": horizon}
+    for seq_len in (1, 2, 9, 15):
+        windows = cut(tmp_path, np.arange(63), seq_len=seq_len, batch_size=1, **params)
+        assert [bounds(windows, name) for name in PARTS] == [(0, 41), (41, 52), (52, 63)]
+        assert windows.labels("train")[:, 0].tolist() == [*range(seq_len - 1 + horizon, 41, stride)]
+        for name, (begin, end) in {"validation": (41, 52), "test": (52, 63)}.items():
+            assert windows.labels(name)[:, 0].tolist() == [*range(begin, end, stride)]
+            batch = windows.gather(name, np.arange(windows.parts[name].windows))
+            assert (batch.signal[:, :, 0] == batch.labels[:, :, 0] - horizon).all()
+            counted = np.ones(batch.labels.shape[:2], bool) if batch.known is None else batch.known
+            assert (counted == (batch.labels[..., 0] >= begin)).all()
+
+
+@pytest.mark.parametrize(
+    ("seq_len", "validation", "test"),
+    [
+        (3, [20, 22, 26], [28, 30, 34, 36, 38]),
+        (5, [20, 22], [28, 30, 36, 38]),
+        (6, [22], [30, 37, 39]),
+    ],
+)
+def test_no_window_reads_what_lies_before_its_group(tmp_path, seq_len, validation, test):
+    """Groups of 8 rows; validation begins at the fifth row of group 2, test at that of group 3."""
+    series = write_series(tmp_path, np.arange(40), group=np.repeat(np.arange(5), 8))
+    windows = cut_series(tmp_path, series, seq_len=seq_len, stride=2, fractions=(0.5, 0.2), batch_size=1)
+    assert [bounds(windows, name) for name in PARTS] == [(0, 20), (20, 28), (28, 40)]
+    for name, expected in {"validation": validation, "test": test}.items():
+        assert windows.labels(name)[:, 0].tolist() == expected
+        assert (windows.last_steps(name) % 8 >= seq_len - 1).all()
+
+
+@given(data=st.data())
+def test_a_window_without_a_known_final_label_does_not_exist(data):
+    known = np.array(data.draw(st.lists(st.booleans(), min_size=1, max_size=40)))
+    seq_len, stride, batch = (data.draw(st.integers(1, most)) for most in (6, 4, 4))
+    begin = data.draw(st.integers(0, len(known)))
+    usual = Part(np.array([[begin, len(known)]]), np.array([0]), None, seq_len, stride, batch, 0, False)
+    part = replace(usual, known=known)
+    ends = [first + seq_len - 1 for first in usual.spans(np.arange(usual.windows))[0].tolist()]
+    first, lengths = part.spans(np.arange(part.windows))
+    assert (first + lengths - 1).tolist() == [end for end in ends if known[end]]
+
+
+@pytest.mark.parametrize("samples_per_step", [1, 3])
+def test_labels_that_are_not_known_do_not_count(tmp_path, samples_per_step):
+    known = rng(0).random(240) > 0.2
+    series = write_series(tmp_path, rng(1).normal(size=240), known=known)
+    statistics = ("none",) if samples_per_step == 1 else ("mean",)
+    windows = cut_series(tmp_path, series, samples_per_step=samples_per_step, statistics=statistics)
+    known = known[samples_per_step - 1 :: samples_per_step]
+    assert windows.steps.known.tolist() == known.tolist()
+    for name in PARTS:
+        part, last = windows.parts[name], windows.last_steps(name)
+        begin, end = bounds(windows, name)
+        assert last.tolist() == [row for row in range(begin + 2 if name == "train" else begin, end) if known[row]]
+        batch = windows.gather(name, np.arange(part.windows))
+        rows = last[:, None] + np.arange(-2, 1)
+        assert (batch.known == known[rows] & (rows >= begin)).all() and not batch.known.all()
+        assert batch.weight == pytest.approx(batch.known.sum() / 3)
+        assert (batch.signal == windows.steps.signal[rows]).all()
+        assert batch.final_step().known is None and batch.head(2).known.shape == (2, 3)
+    with pytest.raises(ValueError, match="the windows of train are not evenly spaced"):
+        windows.array("train")
+
+
+def test_a_part_without_a_known_label_is_refused(tmp_path):
+    series = write_series(tmp_path, np.arange(40), known=np.arange(40) < 32)
+    with pytest.raises(ValueError, match="test has no label that is known and has 3 steps before it"):
+        cut_series(tmp_path, series)
+
+
+def test_train_and_validation_together_for_a_refit(tmp_path):
+    windows = cut(tmp_path, np.arange(ROWS), failures=FAILURES, split="failures")
+    both = windows.with_validation()
+    assert both.last_steps("train").tolist() == [*range(2, 25)]
+    assert both.last_steps("test").tolist() == windows.last_steps("test").tolist() == [*range(25, 31)]
 
 
 def test_array_is_a_view_of_shape_batches_batch_seq_features(tmp_path):
     windows = cut(tmp_path, rng(0).integers(0, 99, (60, 2)), stride=2, batch_size=4)
-    for name, batches in {"train": 4, "validation": 1, "test": 1}.items():  # 17, 5 and 5 windows
+    for name, batches in {"train": 4, "validation": 1, "test": 1}.items():  # 17, 6 and 6 windows
         assert (array := windows.array(name)).shape == (batches, 4, 3, 2)
         assert np.shares_memory(array, windows.steps.signal) and not array.flags.writeable
         signal = windows.gather(name, np.arange(batches * 4)).signal
@@ -165,13 +249,13 @@ def test_array_is_a_view_of_shape_batches_batch_seq_features(tmp_path):
 
 
 def test_batches_give_every_window_once_and_padding_is_marked(tmp_path):
-    windows = cut(tmp_path, np.arange(40), batch_size=4)  # 22, 6 and 6 windows
-    for name, reals in {"train": [4, 4, 4, 4, 4, 2], "validation": [4, 2]}.items():
+    windows = cut(tmp_path, np.arange(35), batch_size=4)  # 19, 7 and 7 windows
+    for name, reals in {"train": [4, 4, 4, 4, 3], "validation": [4, 3]}.items():
         batches = [*windows.batches(name)]
         assert [batch.n_valid for batch in batches] == reals
         assert all(batch.signal.shape == batch.labels.shape == (4, 3, 1) for batch in batches)
         assert (batches[-1].signal[reals[-1] :] == batches[-1].signal[reals[-1] - 1]).all()  # padded with the last one
-        begin = windows.parts[name].begin
+        begin = bounds(windows, name)[0] - (0 if name == "train" else 2)
         firsts = np.concatenate([batch.valid().signal[:, 0, 0] for batch in batches])
         assert firsts.tolist() == [*range(begin, begin + sum(reals))]
         labels = np.concatenate([batch.valid().actual[:, -1] for batch in batches])
@@ -209,8 +293,8 @@ def test_what_a_refusal_suggests_works(tmp_path_factory, data, split):
 
 def test_refusals_name_the_part_and_numbers(tmp_path):
     fractions = {"fractions": (9 / 22, 7 / 22), "batch_size": 4}
-    with pytest.raises(ValueError, match=r"test has 6 steps, .* seq_len 7; try: seq_len up to 6"):
-        cut(tmp_path, np.arange(22), seq_len=7, **fractions)
+    with pytest.raises(ValueError, match=r"train has 9 steps, .* seq_len 10; try: seq_len up to 9"):
+        cut(tmp_path, np.arange(22), seq_len=10, **fractions)
     with pytest.raises(ValueError, match=r"train has 3 windows, .*window.batch_size 4; .*window.batch_size up to 3"):
         cut(tmp_path, np.arange(23), seq_len=7, **fractions)
 
@@ -258,7 +342,20 @@ def test_open_says_where_there_are_no_windows(tmp_path):
         Windows.open(tmp_path / "series")
 
 
-@pytest.mark.parametrize(("statistic", "advice"), [("mean", "window.samples_per_step 1"), ("std", "seq_len up to 1")])
+@pytest.mark.parametrize(("statistic", "advice"), [("mean", "window.samples_per_step 1"), ("std", "seq_len up to 3")])
 def test_no_samples_per_step_is_advised_that_the_statistic_refuses(tmp_path, statistic, advice):
     with pytest.raises(ValueError, match=f"try: .*{advice}$"):
-        cut(tmp_path, np.arange(10), samples_per_step=2, seq_len=2, statistics=(statistic,))
+        cut(tmp_path, np.arange(10), samples_per_step=2, seq_len=4, statistics=(statistic,))
+
+
+@pytest.mark.parametrize(("rows", "apart"), [(120, 24), (150, 30)])
+def test_a_validation_of_few_windows_apart_is_named(tmp_path, rows, apart):
+    """Windows of 4 steps at a stride of 2: every other one shares no step."""
+    series = write_series(tmp_path, np.arange(rows), known=np.arange(rows) != 7)
+    windows = cut_series(tmp_path, series, seq_len=4, stride=2, fractions=(0.1, 0.8))
+    assert windows.parts["validation"].windows_apart == apart
+    few = f"Validation has only {apart} windows that share no step, fewer than 30"
+    unknown, *others = windows.doubts()
+    assert unknown == f"1 of {rows} labels are not known: neither learnt nor scored"
+    assert [text.startswith(few) for text in others] == [True] * (apart < 30)
+    assert windows.summary().endswith("\n".join(windows.doubts()))

@@ -73,15 +73,17 @@ class Layer(torch.autograd.Function):
         shares = -(-B // int(library.sequences_of_a_share()))
         sums = buffers.empty(shares, library.size_of_gradient(D, H, A), dtype=x.dtype)
 
+        given_at = _addresses(*given)
+
         def run(first: int, last: int) -> int:
             wanted = _addresses(sums[first:], d_x, d_start, d_start_memory)
-            return int(library.backward(first, last, B, T, D, H, A, *_addresses(*given), *wanted))
+            return int(library.backward(first, last, B, T, D, H, A, *given_at, *wanted))
 
         threads.share(run, shares, ("backward", ctx.cell, B, T, D, H, A, d_x is None))
         sizes = [G * H * D, G * H, G * H * H, G * H, A * H, A]
         total = x.new_empty(sum(sizes))
         library.together(shares, D, H, A, *_addresses(sums, total))
-        d_w_in, d_b_in, d_w, d_b, d_head, d_head_bias = torch.split(total, sizes)
+        d_w_in, d_b_in, d_w, d_b, d_head, d_head_bias = total.split_with_sizes(sizes)
         of_head = (d_head.view(A, H), d_head_bias) if A else (None, None)
         return None, d_x, d_start, d_start_memory, d_w_in.view(-1, D), d_b_in, d_w.view(-1, H), d_b, *of_head
 
