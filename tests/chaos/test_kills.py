@@ -1,7 +1,6 @@
 """SIGKILL of stages and of dvc at any moment: the same command again ends in the same bytes."""
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from processes import command, dvc
 from seeds import SEED
@@ -110,7 +110,7 @@ def test_a_cut_lock_is_restored_by_one_command(home):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_kills_at_random_moments_end_in_the_same_bytes(home):
     """Of dvc, or of the stage that runs, with all stages to run; where dvc.lock was cut, one command."""
-    chance, whole, made = random.Random(SEED), (home / "dvc.lock").read_bytes(), all_products(home)
+    chance, whole, made = np.random.default_rng(SEED), (home / "dvc.lock").read_bytes(), all_products(home)
     shutil.rmtree(home / ".dvc" / "cache" / "runs")  # or nothing would be computed again
     began = time.monotonic()
     dvc(home, "repro", "--force")
