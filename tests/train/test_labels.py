@@ -30,7 +30,7 @@ MODEL = replace(SHIPPED.model, hidden_size=6, readout="last", residual="ridge", 
 USUAL = replace(
     SHIPPED.train,
     **{"loss": "mse", "learning_rate": 0.02, "learning_rate_decay": 0.9, "gradient_clip": 5.0, "best_by": "loss"},
-    **{"target_delta": 0.0, "patience": 99, "max_epochs": 4, "backend": "reference"},
+    **{"target_delta": 0.0, "patience": 99, "max_epochs": 4, "backend": "reference", "input_noise": 0.0},
 )
 VIEWS = [{}, {"predict_change": True, "horizon": 1}, {"relative_to_first": True, "predict_change": True, "horizon": 1}]
 
