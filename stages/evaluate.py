@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recurrent.evaluate import free_running
 from recurrent.evaluate.prediction_tables import describe, rows, sheets
 from recurrent.evaluate.report import report, summary_text
 from recurrent.evaluate.scoring import evaluate_split
-from recurrent.network.model_file import model_paths
+from recurrent.network.model_file import ModelFile, model_paths
 from recurrent.network.predictor import read_predictor
 from recurrent.storage.atomic import META, replacing
 from recurrent.storage.digest import write_sealed
@@ -31,17 +32,17 @@ class Params:
 def main(params: Params, windows: Path, model: Path, metrics: Path, predictions: Path) -> None:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
     data, evaluate, train = Windows.open(windows), params.evaluate, params.train
-    predictors = [
-        [read_predictor(path, backend=train.backend, threads=train.threads) for path in paths]
-        for paths in model_paths(model, len(data.splits), train.members)
-    ]
+    paths = model_paths(model, len(data.splits), train.members)
+    read = partial(read_predictor, backend=train.backend, threads=train.threads)
+    predictors = [[*map(read, own)] for own in paths]
     baselines: dict[str, Any] = {
         "ridge_penalties": evaluate.ridge_penalties,
         "moving_average": evaluate.moving_average,
         "seasons": evaluate.season,
     }
-    pairs = zip(data.splits, predictors, strict=True)
-    results = [evaluate_split(split, own, refit=train.refit, **baselines) for split, own in pairs]
+    intervals = [ModelFile.read(own[0]).interval for own in paths]
+    splits = zip(data.splits, predictors, intervals, strict=True)
+    results = [evaluate_split(*split, refit=train.refit, **baselines) for split in splits]
     content, truth = report(results), results[0].truth
     tables = {"predictions": rows(results[0])}
     if evaluate.free_running:

@@ -47,9 +47,8 @@ def _by_windows(model: Model, recording: Path, given: argparse.Namespace) -> Ite
     if recording.is_dir():
         return submission(model, recording, predictors)
     blocks = (signal for signal, _ in model.recording(recording, progress=True).blocks())
-    return table(
-        forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors, all_steps=model.all_steps), model.inputs
-    )
+    found = forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors, all_steps=model.all_steps)
+    return table(found, model.inputs, model.interval)
 
 
 def _carry(model: Model, recording: Path | None, given: argparse.Namespace) -> None:
@@ -59,7 +58,7 @@ def _carry(model: Model, recording: Path | None, given: argparse.Namespace) -> N
         follow.append(model, recording, given.output, backend=given.backend)
     else:
         follower = follow.Follower(model, recording, backend=given.backend, wait=given.follow, place=None)
-        write(table(follower.forecasts(), model.inputs), given.output)
+        write(table(follower.forecasts(), model.inputs, model.interval), given.output)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from recurrent.config.stage import run
 from recurrent.network.model_file import model_path
 from recurrent.storage.digest import write_sealed
 from recurrent.train import checkpoint
+from recurrent.train.calibrate import calibrate
 from recurrent.train.history import History, training_summary
 from recurrent.train.labels import LABELS
 from recurrent.train.setup import new_forecaster
@@ -56,6 +57,9 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
         summary, saved = _train(params, splits[split], split, member, model_path(model, split, member), log)
         summaries.append(summary)
         checkpoints += saved
+    for split, data in enumerate(splits if not params.train.refit else []):
+        networks = [model_path(model, split, member) for member in range(params.train.members)]
+        calibrate(data, networks, backend=params.train.backend, threads=params.train.threads)
     for done in checkpoints:  # not before: an interrupted run trains no network twice
         done.remove()
     summary = summaries[0] | ({"others": summaries[1:]} if summaries[1:] else {})

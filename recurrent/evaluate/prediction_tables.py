@@ -30,7 +30,9 @@ def time_axis(windows: Windows, part: str) -> tuple[Floats, str]:
 
 
 def rows(result: SplitResult) -> dict[str, Floats]:
-    """Return columns of predictions.csv: time, actual, predicted, each baseline; one per target or class where several.
+    """Return columns of predictions.csv: time, actual, predicted, its interval where it has one, each baseline.
+
+    There is one of each per target or class where there are several.
 
     Where the rows have groups, a column has the number of each window's.
     """
@@ -38,7 +40,8 @@ def rows(result: SplitResult) -> dict[str, Floats]:
     if (group := windows.steps.group) is not None:
         table["group"] = group[windows.last_steps("test")].astype(np.float64)
     table["time"], _ = time_axis(windows, "test")
-    return table | result.truth.table({"predicted": result.predicted, **result.baseline_forecasts})
+    ends = dict(zip(("lower", "upper"), result.interval or (), strict=False))
+    return table | result.truth.table({"predicted": result.predicted, **ends, **result.baseline_forecasts})
 
 
 def sheets(result: SplitResult) -> dict[str, dict[str, Any]]:

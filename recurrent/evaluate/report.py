@@ -12,6 +12,7 @@ import numpy as np
 
 from recurrent.evaluate import metrics
 from recurrent.evaluate.counts import counts, data
+from recurrent.evaluate.coverage import coverage
 from recurrent.evaluate.scoring import SplitResult
 from recurrent.evaluate.truth import Scores, Truth
 from recurrent.numerics import mean
@@ -36,6 +37,8 @@ def report(results: Sequence[SplitResult]) -> dict[str, Any]:
         "counts": counts([result.windows for result in results]),
         "data": data([result.windows for result in results]),
     }
+    if results[0].interval:
+        content["interval"] = _mean([coverage(result) for result in results])
     draws = _draws(results)
     if len(draws) > 1:
         content["one_network"] = metrics.over_draws(draws)

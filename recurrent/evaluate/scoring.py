@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from recurrent.evaluate import baselines
 from recurrent.evaluate.truth import Scores, Truth, truth_of
+from recurrent.network.interval import Interval
 from recurrent.network.predictor import Predictor
 from recurrent.network.task import MeanDelta
 from recurrent.numerics import mean
@@ -33,9 +34,12 @@ class SplitResult:
     predicted: Floats  # (N, K), or (N, C) of classes
     baseline_forecasts: dict[str, Floats]
     networks: tuple[Scores, ...]  # of each network alone, on the test part
+    interval: tuple[Floats, Floats] | None  # lower and upper ends around `predicted`
 
 
-def evaluate_split(windows: Windows, predictors: Sequence[Predictor], *, refit: bool, **params: Any) -> SplitResult:
+def evaluate_split(
+    windows: Windows, predictors: Sequence[Predictor], interval: Interval | None = None, *, refit: bool, **params: Any
+) -> SplitResult:
     """Forecast with networks and baselines, and score.
 
     With `refit`, the networks learnt train and validation, so baselines are fitted on both, too; `params` are those of
@@ -49,7 +53,8 @@ def evaluate_split(windows: Windows, predictors: Sequence[Predictor], *, refit: 
         scores[part] = truth.score(predicted) | all_steps
     networks = tuple(truth.score(by_network) for by_network in alone)
     of_baselines = baselines.forecasts(learnt, "test", truth.baselines, **params)
-    return SplitResult(windows, truth, scores, predicted, of_baselines, networks)
+    ends = interval.around(predicted) if interval else None
+    return SplitResult(windows, truth, scores, predicted, of_baselines, networks, ends)
 
 
 def forecast(windows: Windows, part: str, predictors: Sequence[Predictor]) -> tuple[Floats, list[Floats], Scores]:

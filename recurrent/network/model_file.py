@@ -11,6 +11,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from recurrent.network.interval import Interval
 from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.storage.atomic import replacing
@@ -47,6 +48,7 @@ class ModelFile:
     weights: Weights  # named as the modules of forecaster.Forecaster
     ridge: Ridge | None = None  # what the outputs are added to
     inputs: Inputs | None = None  # None of a network that knows no recording
+    interval: Interval | None = None  # around the mean of this network and its members
 
     def write(self, path: Path) -> None:
         """Write the file; nothing in it is ever executed."""
@@ -55,6 +57,7 @@ class ModelFile:
             "signal_scaler": asdict(self.signal_scaler),
             "target_scaler": asdict(self.target_scaler),
             "inputs": None if self.inputs is None else self.inputs.to_json(),
+            "interval": None if self.interval is None else self.interval.to_json(),
         }
         linear = {} if self.ridge is None else {f"ridge.{name}": array for name, array in self.ridge.arrays().items()}
         arrays: dict[str, npt.NDArray[Any]] = {**self.weights, **linear}
@@ -78,10 +81,11 @@ class ModelFile:
             )
             config, inputs = ForecasterConfig(**description["config"]), description["inputs"]
             known = None if inputs is None else Inputs.from_json(inputs, path)
+            interval = description["interval"] and Interval.from_json(description["interval"], path)
             linear = {name[6:]: weights.pop(name) for name in [*weights] if name.startswith("ridge.")}
             sizes = {"features": config.input_size, "targets": config.output_size}
             ridge = Ridge.of_arrays(linear, **sizes) if linear else None
-            return cls(config, signal_scaler, target_scaler, weights, ridge, known)
+            return cls(config, signal_scaler, target_scaler, weights, ridge, known, interval)
         except (SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"{path}: not a saved forecaster ({error})") from error
 

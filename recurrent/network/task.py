@@ -65,6 +65,7 @@ class Regression:
 
     losses: ClassVar = ("mae", "mse", "huber")
     readouts: ClassVar = ("all_steps", "last", "mean")
+    has_interval: ClassVar = True
     residuals: ClassVar = ("none", "ridge")
     Error: ClassVar = MeanDelta
 
@@ -87,6 +88,7 @@ class Classification:
 
     losses: ClassVar = ("cross_entropy",)
     readouts: ClassVar = ("last", "mean")
+    has_interval: ClassVar = False  # probabilities say how sure a forecast is
     residuals: ClassVar = ("none",)
     Error: ClassVar = ErrorRate
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from recurrent.plot._style import BLACK, GREY, ORANGE, Table, baseline_styles, log_if_flattened, name_left_out
 
 BINS = 24
+MOST = 800  # windows drawn over time
 
 
 def forecast(
@@ -18,13 +19,19 @@ def forecast(
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     over_time, scatter = figure.subplots(1, 2, width_ratios=(2.7, 1))
     actual, predicted = (predictions[name] for name in ("actual", "predicted"))
+    count = len(actual)
+    predictions = {name: values[:MOST] for name, values in predictions.items()}  # more would be a black band
     _over_time(over_time, predictions, baseline, color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
+    if "lower" in predictions and "group" not in predictions:
+        band = (predictions[name] for name in ("time", "lower", "upper"))
+        over_time.fill_between(*band, color=ORANGE, alpha=0.25, linewidth=0, label="90 % interval")
     _over_time(over_time, predictions, "actual", color=BLACK, linewidth=1.4, label="actual")
     _over_time(over_time, predictions, "predicted", color=ORANGE, linewidth=1.2, label="network")
     since = "row" if time_unit == "row" else f"time since the recording began ({time_unit})"
     over_time.set(xlabel=since, ylabel=f"{target} ({unit})")
-    over_time.set_title("Test set: not used in training")
-    over_time.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    shown = f", first {MOST:,} of {count:,} windows" if count > MOST else ""
+    over_time.set_title(f"Test set: not used in training{shown}")
+    over_time.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     scatter.scatter(actual, predicted, s=6, color=ORANGE, alpha=0.5, linewidths=0)
     ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
     scatter.plot(ends, ends, color=BLACK, linewidth=1)

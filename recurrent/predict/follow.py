@@ -126,7 +126,7 @@ def append(model: Model, recording: Path | None, output: Path, *, backend: str) 
             file.seek(place.written)
             file.truncate()
         for i, block in enumerate(follower.forecasts()):
-            rows = list(table([block], model.inputs))
+            rows = list(table([block], model.inputs, model.interval))
             file.write(text(rows if not (i or place) else rows[1:]))
             file.flush()
             follower.place(file.tell()).write(path)

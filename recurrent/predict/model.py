@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recurrent.ingest.csv_stream import CsvFile
+from recurrent.network.interval import Interval
 from recurrent.network.model_file import ModelFile, model_paths
 from recurrent.network.predictor import Predictor, read_predictor
 from recurrent.storage.meta import Inputs
@@ -18,6 +19,7 @@ class Model:
     paths: tuple[Path, ...]
     inputs: Inputs
     all_steps: bool  # whether they have an output for each step of a window
+    interval: Interval | None
 
     @classmethod
     def open(cls, path: Path) -> "Model":
@@ -32,7 +34,7 @@ class Model:
         if saved.inputs is None or saved.config.input != "values" or saved.inputs.one_window_per_group:
             reads = "words" if saved.config.input != "values" else "groups of rows"
             raise ValueError(f"{path}: the model reads {reads}, expected one that reads a recording")
-        return cls(tuple(model_paths(path, 1)[0]), saved.inputs, saved.config.readout == "all_steps")
+        return cls(tuple(model_paths(path, 1)[0]), saved.inputs, saved.config.readout == "all_steps", saved.interval)
 
     def predictors(self, *, backend: str, threads: int) -> list[Predictor]:
         """Return the networks as functions."""

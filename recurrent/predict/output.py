@@ -4,20 +4,27 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from recurrent.network.interval import Interval
 from recurrent.storage.atomic import replacing
 from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
 
-def table(found: Iterable[tuple[int, Array]], inputs: Inputs) -> Iterator[list[str]]:
-    """Yield a header, and for each step the number of its last row, from 1, and its forecast.
+def table(found: Iterable[tuple[int, Array]], inputs: Inputs, interval: Interval | None) -> Iterator[list[str]]:
+    """Yield a header, and for each step the number of its last row, from 1, its forecast and the ends of its interval.
 
     Parameters
     ----------
     found : number of a step, from 0, and forecasts (n, K) of it and the steps that follow
     """
-    yield ["row", *inputs.target]
+    ends = ("lower", "upper") if interval else ()
+    several = len(inputs.target) > 1
+    yield ["row", *inputs.target, *(f"{end}_{name}" if several else end for end in ends for name in inputs.target)]
     for first, values_nK in found:
+        if interval:
+            values_nK = np.concatenate([values_nK, *interval.around(values_nK)], axis=1)
         for step, values in enumerate(values_nK.tolist(), start=first + 1):
             yield [str(step * inputs.samples_per_step), *map(repr, values)]
 

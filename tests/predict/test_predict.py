@@ -89,7 +89,7 @@ def test_forecasts_do_not_depend_on_how_rows_arrive(tmp_path, rows):
         Steps(opened.inputs).of(blocks), opened.inputs, opened.predictors(backend="auto", threads=1), all_steps=True
     )
     run(path, tmp_path / "recording.csv", "-o", tmp_path / "out.csv")
-    lines = [",".join(row) for row in table(found, opened.inputs)]
+    lines = [",".join(row) for row in table(found, opened.inputs, opened.interval)]
     assert lines == (tmp_path / "out.csv").read_text().splitlines()
 
 
