@@ -87,6 +87,14 @@ CHECKS = {
         before=f"cp {P4581} newDF_TimeToFailure_from_3800_to_4100_WITHOUT_subwindows.csv",
         only_looked_up="" if P4581.exists() else "the file is not here",
     ),
+    "python -m stages.predict data/quake/model/forecaster.safetensors data/raw/simulated.csv -o forecasts.csv": Check(
+        makes="forecasts.csv", quick=True
+    ),
+    "python -m stages.export data/quake/model/forecaster.safetensors -o forecaster.onnx": Check(
+        makes="forecaster.onnx", quick=True
+    ),
+    'pip install ".[export]"': MENTIONED,
+    "make repair": Check(),
     "cd systems": Check(),
     "dvc repro plot@sine": Check(makes="plots/sine/pictures/forecast.png"),
     "dvc exp run -n sine50 plot@sine": Check("Ran experiment.*: sine50"),
