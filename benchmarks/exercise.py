@@ -66,7 +66,8 @@ def shuffled(batch: Batch) -> Batch:
 
 def last_steps(batch: Batch, steps: int) -> Batch:
     """Keep the last steps only."""
-    return replace(batch, signal=batch.signal[:, -steps:], labels=batch.labels[:, -steps:])
+    known = None if batch.known is None else batch.known[:, -steps:]
+    return replace(batch, signal=batch.signal[:, -steps:], labels=batch.labels[:, -steps:], known=known)
 
 
 def record(settings: Settings, folder: Path) -> Windows:

@@ -13,7 +13,7 @@ from recurrent.predict.windows import forecasts
 
 HELP = {
     "model": "the forecaster, such as data/quake/model/forecaster.safetensors; its members lie beside it",
-    "recording": "a CSV (also .gz, .zst, .zip); - for standard input, which implies --carry; or a folder of segments "
+    "input": "a CSV (also .gz, .zst, .zip); - for standard input, which implies --carry; or a folder of segments "
     "with LANL's sample_submission.csv in it or beside it",
     "output": "CSV to write (default: standard output)",
     "carry": "carry the network's state from step to step, where by default each forecast has a window of its own",
@@ -27,7 +27,7 @@ def main() -> None:
     """Read the command line and write forecasts."""
     parser = argparse.ArgumentParser(prog="python -m stages.predict", description=__doc__)
     parser.add_argument("model", type=Path, help=HELP["model"])
-    parser.add_argument("recording", help=HELP["recording"])
+    parser.add_argument("input", help=HELP["input"])
     parser.add_argument("-o", "--output", type=Path, help=HELP["output"])
     parser.add_argument("--carry", action="store_true", help=HELP["carry"])
     parser.add_argument("--follow", action="store_true", help=HELP["follow"])
@@ -35,9 +35,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help=HELP["threads"])
     given = parser.parse_args()
     with errors_in_one_line("with --follow and -o the same command goes on from here"):
-        model, recording = Model.open(given.model), Path(given.recording)
-        if given.carry or given.follow or given.recording == "-":
-            _carry(model, None if given.recording == "-" else recording, given)
+        model, recording = Model.open(given.model), Path(given.input)
+        if given.carry or given.follow or given.input == "-":
+            _carry(model, None if given.input == "-" else recording, given)
         else:
             write(_by_windows(model, recording, given), given.output)
 

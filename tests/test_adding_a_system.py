@@ -121,8 +121,8 @@ def test_a_source_of_its_own(project):
     assert found["baselines"]["ridge"]["mae"] < 1e-3  # a linear recurrence of two steps
     assert found["free_running"]["steps"] == 4
     rows = read_csv(project / "systems" / "data" / "damped" / "predictions" / "predictions.csv")
-    # 300 rows, of which the last 45 test; windows of 8, one step ahead
-    assert rows["time"].tolist() == [*range(255 + 8, 300)]
+    # 300 rows, of which the last 45 test; each forecast one step ahead
+    assert rows["time"].tolist() == [*range(255, 300)]
     np.testing.assert_allclose(rows["actual"], 100 + 0.99 ** rows["time"] * np.sin(rows["time"] / 5))
     pictures = {path.stem for path in (project / "systems" / "plots" / "damped" / "pictures").glob("*.png")}
     assert pictures == {"training", "forecast", "error", "error_by_lead_time", "free_running_overview"}

@@ -44,7 +44,7 @@ FEW = {
     "noisy_sine": {"rows": 200, "series": 3},
     "trajectory": {"rows": 500},
     "imdb": {"vocabulary": 40, "words": 8},
-    "table": {"time": None, "time_format": None, "url": None, "checksum": None},
+    "table": {"join": None, "time": None, "time_format": None, "url": None, "checksum": None},
 }
 EPOCHS = 2
 
@@ -66,7 +66,7 @@ def settings_of(name):
 def make_raw(source, options, raw):
     """Write raw data of a source, where it reads any; give the path that it reads."""
     if source == "recording":
-        blocks = fault.simulate(cycles=10, sample_rate=40.0, seed=0)
+        blocks = fault.simulate(cycles=10, sample_rate=40.0, gain_spread=0.1, wander=0.1, seed=0)
         write_csv(raw / "own.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
         return raw / "own.csv"
     if source == "table":

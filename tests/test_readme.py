@@ -172,7 +172,7 @@ def test_a_command_is_found_wherever_it_stands():
 def test_what_is_not_run_exists(typed):
     if typed.startswith("make "):
         typed = command(ROOT, "make", "-n", "-o", ".venv/installed", *typed.split()[1:])
-    for module in re.findall(r"python -m ((?:benchmarks|reports|tests)\S*)", typed):
+    for module in re.findall(r"python -m ((?:benchmarks|reports|tests)[\w.]*)", typed):
         assert importlib.util.find_spec(module) is not None
 
 

@@ -80,8 +80,8 @@ class Follower:
         else:
             self._lines = ArrivingLines(recording, wait=wait, offset=place.offset, skipped=place.lines)
             if (place.model, place.mark) != (model.digest, self._lines.mark):
-                what = "model" if place.model != model.digest else "recording"
-                raise ValueError(f"{name}: an earlier run had another {what}; remove its output to begin anew")
+                what = "another model" if place.model != model.digest else "another recording"
+                raise ValueError(f"{name}: an earlier run had {what}; remove its output to begin anew")
             rest = np.array(place.rest, dtype=np.float64).reshape(len(place.rest), len(model.inputs.signal))
             self._steps = Steps(model.inputs, rows=place.rows, rest=rest)
         self._carried = Carried(model.paths, model.inputs, backend=backend, states=place.states if place else None)

@@ -78,7 +78,7 @@ class Options(Section):
     @field_validator("join")
     @classmethod
     def _joins_several(cls, join: str | None, info: ValidationInfo) -> str | None:
-        if (join is None) != (len(info.data.get("file", ())) == 1):
+        if "file" in info.data and (join is None) != (len(info.data["file"]) == 1):
             raise ValueError("null for one file; for several, rows or the column that they have in common")
         return join
 

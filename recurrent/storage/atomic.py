@@ -39,21 +39,18 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
     aside = temporary.with_suffix(".old.tmp")
     held = None
     try:
-        if folder:
-            temporary.mkdir()
-        held = os.open(temporary, os.O_RDONLY | (0 if folder else os.O_CREAT), 0o666)
-        locked(held)
-        yield temporary
-        for file in (*temporary.iterdir(), temporary) if folder else (temporary,):
-            to_disk(file)
-        if folder and path.exists():  # it steps aside, because only an empty folder can be renamed over
-            path.rename(aside)
-        os.replace(temporary, path)
-        to_disk(path.parent)
-    except OSError as error:
-        if error.filename or not error.errno:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        with naming(path):
+            if folder:
+                temporary.mkdir()
+            held = os.open(temporary, os.O_RDONLY | (0 if folder else os.O_CREAT), 0o666)
+            locked(held)
+            yield temporary
+            for file in (*temporary.iterdir(), temporary) if folder else (temporary,):
+                to_disk(file)
+            if folder and path.exists():  # it steps aside, because only an empty folder can be renamed over
+                path.rename(aside)
+            os.replace(temporary, path)
+            to_disk(path.parent)
     finally:
         if aside.exists() and not path.exists():
             aside.rename(path)
@@ -61,6 +58,17 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
         remove(aside)
         if held is not None:
             os.close(held)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the path in an error of the disk that names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename or not error.errno:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _require_replaceable(folder: Path) -> None:

@@ -143,7 +143,6 @@ class Inputs(Meta):
     seq_len, horizon : steps of a window, and from its end to the label
     one_window_per_group, relative_to_first, predict_change, target_columns : as of the windows
     target, units : of the forecasts
-    md5 : of the steps' signal and target that the network was trained with
     """
 
     signal: Names
@@ -157,7 +156,6 @@ class Inputs(Meta):
     target: Names
     target_columns: tuple[Row | None, ...]
     units: Units
-    md5: tuple[str, str]
 
     @property
     def features(self) -> Names:

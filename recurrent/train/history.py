@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from recurrent.storage.atomic import naming
 from recurrent.train.trainer import Epoch, Trainer
 
 HISTORY_COLUMNS = tuple(field.name for field in fields(Epoch))
@@ -22,11 +23,9 @@ class History:
     def __init__(self, path: Path, earlier: Iterable[Epoch], *, max_epochs: int, target_delta: float) -> None:
         self._max_epochs, self._target_delta = max_epochs, target_delta
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8", newline="")
+        self._path, self._file = path, path.open("w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(HISTORY_COLUMNS)
-        self._rows.writerows(astuple(row) for row in earlier)
-        self._file.flush()
+        self._write([HISTORY_COLUMNS, *(astuple(row) for row in earlier)])
         self._began, self._done = time.monotonic(), 0
 
     def __enter__(self) -> Self:
@@ -35,12 +34,17 @@ class History:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
+
+    def _write(self, rows: Iterable[Iterable[Any]]) -> None:
+        with naming(self._path):
+            self._rows.writerows(rows)
+            self._file.flush()
 
     def add(self, row: Epoch) -> None:
         """Write the row; print its losses, its mean deltas, and the time left if training runs to max_epochs."""
-        self._rows.writerow(astuple(row))
-        self._file.flush()
+        self._write([astuple(row)])
         self._done += 1
         seconds = (time.monotonic() - self._began) / self._done
         left = int(seconds * (self._max_epochs - row.epoch))

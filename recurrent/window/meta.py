@@ -95,7 +95,6 @@ class WindowsMeta(Meta):
             target=self.target,
             target_columns=self.target_columns,
             units=self.units,
-            md5=(self.md5.signal, self.md5.target),
         )
 
     @property

@@ -60,9 +60,9 @@ VALUES = [  # stage, file, path of keys, a value that must not be taken
     ("train", META, ("stride",), 0),
     ("train", META, ("seq_len",), 10**19),
     ("train", META, ("horizon",), -1),
-    ("train", META, ("splits", 0, "train", "begin"), -500),
-    ("train", META, ("splits", 0, "train", "end"), 10**9),
-    ("evaluate", META, ("splits", 0, "test", "begin"), 0),  # it would overlap train
+    ("train", META, ("splits", 0, "train", "spans", 0, 0), -500),
+    ("train", META, ("splits", 0, "train", "spans", 0, 1), 10**9),
+    ("evaluate", META, ("splits", 0, "test", "spans", 0, 0), 0),  # it would overlap train
     ("evaluate", META, ("splits", 0, "test", "windows"), 1),
     ("evaluate", META, ("first_targets",), []),
     ("evaluate", META, ("target",), ["other"]),

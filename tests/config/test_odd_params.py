@@ -44,6 +44,7 @@ NEVER = [
 NUMBERS = ["'3'", "three", "true", "[3]", ".nan", "-.inf", "1e400", "-1e308", "-" + HUGE, "9" * 5000]
 WRONG = {int: [*NUMBERS, "0.5", "3.0", HUGE, "1e19"], float: NUMBERS, bool: ["1", "'true'"], str: ["3", "true", "[3]"]}
 WRONG |= {list: ["3", "[]", "[true]", "{a: 1}"], type(None): ["[]", "'a'"]}
+RIGHT = {("train.threads", "3"), ("evaluate.season", "[]"), ("evaluate.season", "3")}
 EDITS = [  # of what no key takes, some for each, so that all come at some keys
     (key, text)
     for i, (key, value) in enumerate(LEAVES.items())
@@ -75,7 +76,7 @@ def test_there_are_many_edits():
 
 @pytest.mark.parametrize("key", LEAVES)
 def test_no_wrong_value_is_read_and_each_is_named(tmp_path, key):
-    for text in (text for name, text in EDITS if name == key):
+    for text in (text for name, text in EDITS if name == key and (key, text) not in RIGHT):
         content = edited(key, text)
         line = edited(key, "@here@").partition("@here@")[0].count("\n") + 1
         for found in refusals(tmp_path / "params.yaml", content):

@@ -37,7 +37,7 @@ SHIPPED = params.read(ROOT / "params.yaml", Settings)
 USUAL = replace(
     SHIPPED.train,
     **{"loss": "mae", "learning_rate": 0.02, "learning_rate_decay": 0.9, "gradient_clip": 5.0},
-    **{"target_delta": 0.0, "patience": 99, "max_epochs": 4},
+    **{"target_delta": 0.0, "patience": 99, "max_epochs": 4, "input_noise": 0.0},
 )
 ROWS = [Epoch(i, 2.0 / i, 3.0 / i, 0.1, 0.2, 1 / 3, 0.01) for i in (1, 2, 3)]
 

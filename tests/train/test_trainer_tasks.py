@@ -48,7 +48,9 @@ def windows(folder, *, words=False, **params) -> Windows:
 
 
 def trainer(data, *, seed=0, model=(), **train) -> Trainer:
-    chosen = replace(PARAMS.model, **{"hidden_size": 4, "readout": "all_steps", "dropout": 0.0} | dict(model))
+    chosen = replace(
+        PARAMS.model, **{"hidden_size": 4, "readout": "all_steps", "dropout": 0.0, "residual": "none"} | dict(model)
+    )
     network = forecaster.build(forecaster_config(chosen, data), fit_scalers(data), seed=seed)
     return Trainer(network, data, replace(PARAMS.train, **FEW | train), seed=seed)
 
