@@ -189,8 +189,9 @@ def of_seeds() -> dict[str, str]:
         best = min((n for n in means if n.startswith("trees")), key=lambda n: means[n])
         gains.append(np.array(errors_of[best]) - np.mean(errors_of[cell], axis=0))
         low, high = metrics.block_bootstrap(gains[-1], block)
-        rows.append([number, f"**{np.mean(own):.3f}** ({min(own):.3f} to {max(own):.3f})"]
-                    + [f"{means[n]:.3f}" if n in means else "" for n in names] + [f"{low:.3f} to {high:.3f}"])  # fmt: skip
+        scores = [f"{means[n]:.3f}" if n in means else "" for n in names]
+        spread = f"**{np.mean(own):.3f}** ({min(own):.3f} to {max(own):.3f})"
+        rows.append([number, spread, *scores, f"{low:.3f} to {high:.3f}"])
     every = [float(np.mean(run)) for errors_of in found for run in errors_of[cell]]
     low, high = metrics.block_bootstrap(np.concatenate(gains), block)
     rows.append(["**all**", f"**{np.mean(every):.3f}** ± {np.std(every, ddof=1):.3f}, worst {max(every):.3f}"]
