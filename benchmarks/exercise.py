@@ -41,8 +41,8 @@ PAGE, CACHE = ROOT / "docs" / "seeds.md", ROOT / ".cache" / "exercise"
 RECORDINGS, SEEDS, AT_ONCE = range(5), range(5), 2
 CONTROLS = (0, 1)  # recordings on which other cells and other inputs are tried, too
 CHOOSING, OTHER = 100, 200  # recordings for the choice of settings, and for the large learner
-GAINS, WANDERS, CYCLES = (0.0, 0.1, 0.15, 0.2, 0.3), (0.0, 0.05, 0.1), (100, 400)
-LARGE = {"model.cell": "gru", "model.hidden_size": 128, "train.learning_rate": 0.002, "train.max_epochs": 30}
+GAINS, WANDERS, CYCLES = (0.0, 0.1, 0.15, 0.2), (0.0, 0.05), (400,)
+LARGE = {"model.cell": "gru", "model.hidden_size": 64, "train.learning_rate": 0.002, "train.max_epochs": 30}
 LARGE_CYCLES = {"simulate.cycles": 1000, "window.train_fraction": 0.8, "window.validation_fraction": 0.1}
 
 
