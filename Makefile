@@ -34,7 +34,10 @@ install: .venv/installed .dvc/page.html
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make run PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print("\n".join(p["project"]["dependencies"] + p["dependency-groups"]["dev"]))' > .venv/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# a wrong hash stops here; a package that this index does not have is taken as pyproject.toml asks for it, with a word
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock 2> .venv/pip.log || \
+	  { cat .venv/pip.log >&2; grep -q "No matching distribution" .venv/pip.log && ! grep -q "DO NOT MATCH" .venv/pip.log && \
+	    echo "requirements.lock: not all of it is to be had here; installing what pyproject.toml allows" >&2; }
 	@# torch, whose build depends on the machine; of all others this finds what the line above has installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
