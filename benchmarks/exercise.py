@@ -182,10 +182,8 @@ def of_seeds() -> dict[str, str]:
     names = [name for name in found[0] if name != cell]
     rows, gains = [], []
     for number, errors_of in zip(RECORDINGS, found, strict=True):
-        own, means = (
-            [float(np.mean(run)) for run in errors_of[cell]],
-            {n: float(np.mean(errors_of[n])) for n in names if n in errors_of},
-        )
+        own = [float(np.mean(run)) for run in errors_of[cell]]
+        means = {n: float(np.mean(errors_of[n])) for n in names if n in errors_of}
         best = min((n for n in means if n.startswith("trees")), key=lambda n: means[n])
         gains.append(np.array(errors_of[best]) - np.mean(errors_of[cell], axis=0))
         low, high = metrics.block_bootstrap(gains[-1], block)

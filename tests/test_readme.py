@@ -93,6 +93,7 @@ CHECKS = {
     "python -m stages.export data/quake/model/forecaster.safetensors -o forecaster.onnx": Check(
         makes="forecaster.onnx", quick=True
     ),
+    "python -m reports.model_card > model_card.md": Check(makes="model_card.md", quick=True),
     'pip install ".[export]"': MENTIONED,
     "make repair": Check(),
     "cd systems": Check(),

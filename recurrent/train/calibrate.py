@@ -10,8 +10,8 @@ import numpy as np
 from recurrent.network.interval import Interval
 from recurrent.network.model_file import ModelFile
 from recurrent.network.predictor import read_predictor
-from recurrent.network.task import task_of
 from recurrent.numerics import mean
+from recurrent.train.setup import task_of_windows
 from recurrent.window.windows import Windows
 
 
@@ -21,7 +21,7 @@ def calibrate(windows: Windows, paths: Sequence[Path], *, backend: str, threads:
     Not for classes, nor where validation has too few windows. Networks must not have learnt validation: then the
     interval would be too narrow.
     """
-    if not task_of(len(windows.meta.classes or ())).has_interval:
+    if not task_of_windows(windows).has_interval:
         return
     networks = [read_predictor(path, backend=backend, threads=threads) for path in paths]
     predicted, actual = [], []
