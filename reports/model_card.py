@@ -15,8 +15,8 @@ from reports.readme import ROOT, table
 TEXT = """# Model card: time before the next laboratory earthquake
 
 A recurrent network ({cell}, {hidden_size} units) that reads sequences of {seq_len} steps of {samples} samples each
-and forecasts {target} in {unit}. Model: `data/quake/model/forecaster.safetensors`; `python -m stages.predict` applies it, `python -m
-stages.export` writes it as ONNX.
+and forecasts {target} in {unit}. Model: `data/quake/model/forecaster.safetensors`;
+`python -m stages.predict` applies it, `python -m stages.export` writes it as ONNX.
 
 ## What it was made of
 
