@@ -50,7 +50,7 @@ def gain(losses, ours, block):
 
 def audit_scores(metrics, table, block):
     """Every score of the network and of each baseline, the gain over the best of them, and the skill."""
-    others = [name for name in table if name not in ("group", "time", "actual", "predicted")]
+    others = [name for name in table if name not in ("group", "time", "actual", "predicted", "lower", "upper")]
     assert set(metrics["baselines"]) == set(others)
     for name, found in {"predicted": metrics["test"], **metrics["baselines"]}.items():
         expected = scores(table["actual"], table[name])
@@ -63,6 +63,10 @@ def audit_scores(metrics, table, block):
         found = metrics["gain_ci95"][error]
         assert found["baseline"] == best
         assert (found["low"], found["high"]) == pytest.approx((low, high), rel=1e-6, abs=1e-12)
+    if "interval" in metrics:
+        inside = (table["lower"] <= table["actual"]) & (table["actual"] <= table["upper"])
+        assert metrics["interval"]["coverage"] == pytest.approx(inside.mean())
+        assert metrics["interval"]["mean_width"] == pytest.approx((table["upper"] - table["lower"]).mean())
     least = min(np.abs(apart[name]).mean() for name in others)
     assert metrics["skill"] == pytest.approx(1 - np.abs(apart["predicted"]).mean() / least)
     assert len(table["actual"]) == metrics["counts"]["test_windows"]

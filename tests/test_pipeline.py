@@ -111,7 +111,7 @@ def test_the_stages_make_what_dvc_expects_and_nothing_else(finished):
 def test_metrics_have_the_schema_that_is_promised(finished):
     (path,) = DVC["evaluate"]["metrics"][0]
     result = json.loads((finished / path).read_text())
-    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
+    assert set(result) == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data", "interval"}
     assert set(result["gain_ci95"]) == {"mae", "mse", "mean_delta"}
     for error, gain in result["gain_ci95"].items():
         assert set(gain) == {"baseline", "low", "high"} and gain["low"] < gain["high"]
@@ -135,7 +135,8 @@ def test_predictions_reproduce_the_metrics(finished):
     result, rows = json.loads((finished / metrics).read_text()), read_csv(finished / predictions / "predictions.csv")
     scores = {"predicted": result["test"], **result["baselines"]}
     assert list(rows)[:3] == ["time", "actual", "predicted"]
-    assert set(rows) == {"time", "actual", *scores}
+    assert set(rows) == {"time", "actual", "lower", "upper", *scores}
+    assert (rows["lower"] <= rows["upper"]).all()
     assert len(rows["time"]) == result["counts"]["test_windows"]
     assert (np.diff(rows["time"]) > 0).all()
     for name, score in scores.items():

@@ -216,7 +216,7 @@ def test_report_holds_scores_baselines_skill_and_counts(tmp_path):
     scores = {part: {"mae": 0.5, "mean_delta": 0.1} for part in PARTS}
     forecasts = {"median": np.full((7, 1), 4.0), "clock": np.arange(7.0, 0, -1)[:, None] + 1}  # mae 12/7 and 1
     network = windows.labels("test") + 0.5
-    result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts, ())])
+    result = report([scoring.SplitResult(windows, truth_of(windows, "test"), scores, network, forecasts, (), None)])
     assert result.keys() == {*PARTS, "baselines", "skill", "gain_ci95", "counts", "data"}
     assert {part: result[part] for part in PARTS} == scores
     assert {name: other["mae"] for name, other in result["baselines"].items()} == {"median": 12 / 7, "clock": 1}
@@ -239,7 +239,7 @@ def test_a_perfect_baseline_leaves_no_skill(tmp_path):
     windows = countdown(tmp_path, CYCLES)
     scores = {part: {"mae": 0.0} for part in PARTS}
     actual = windows.labels("test")
-    result = scoring.SplitResult(windows, truth_of(windows, "test"), scores, actual, {"clock": actual}, ())
+    result = scoring.SplitResult(windows, truth_of(windows, "test"), scores, actual, {"clock": actual}, (), None)
     assert report([result])["skill"] == 0
 
 

@@ -109,7 +109,7 @@ def result_of(windows, off, others_off) -> SplitResult:
     forecast = actual + np.reshape(off, (-1, 1))
     scores = {part: metrics.score(actual, forecast) for part in PARTS}
     others = {"other": actual + np.reshape(others_off, (-1, 1))}
-    return SplitResult(windows, truth_of(windows, "test"), scores, forecast, others, (scores["test"],))
+    return SplitResult(windows, truth_of(windows, "test"), scores, forecast, others, (scores["test"],), None)
 
 
 def test_the_interval_is_of_the_gain_over_the_best_baseline_in_blocks_of_shared_steps(tmp_path):
@@ -130,7 +130,7 @@ def test_the_gain_in_each_error_is_over_the_baseline_that_is_best_in_it(tmp_path
     one = result_of(windows, ours, often)
     two = np.reshape(windows.labels("test")[:, 0] + rarely, (-1, 1))
     result = report(
-        [SplitResult(windows, one.truth, one.scores, one.predicted, {**one.baseline_forecasts, "rare": two}, ())]
+        [SplitResult(windows, one.truth, one.scores, one.predicted, {**one.baseline_forecasts, "rare": two}, (), None)]
     )
     labels = windows.labels("test").mean()
     expected = {
@@ -208,7 +208,7 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     ours, theirs = np.where(right, given, 1 - given), np.full((4, 2), 0.5)
     scores = {part: metrics.score_classes(actual, ours) for part in PARTS}
     truth = truth_of(windows, "test")
-    result = report([SplitResult(windows, truth, scores, ours, {"class_prior": theirs}, ())])
+    result = report([SplitResult(windows, truth, scores, ours, {"class_prior": theirs}, (), None)])
     low, high = metrics.block_bootstrap(np.log(np.array([0.8, 0.6, 0.9, 0.7]) / 0.5), 1)
     expected = {"baseline": "class_prior", "low": pytest.approx(low), "high": pytest.approx(high)}
     assert result["gain_ci95"]["log_loss"] == expected
@@ -217,10 +217,12 @@ def test_of_classes_the_gain_is_in_log_loss(tmp_path):
     assert result["gain_ci95"]["accuracy"] == {"baseline": "class_prior", "low": low, "high": high}
     assert result["skill"] == pytest.approx(1 - scores["test"]["log_loss"] / np.log(2))
     assert summary_text(result, truth).splitlines()[-1].startswith("The network's error is ")
-    table = prediction_tables.rows(SplitResult(windows, truth, scores, ours, {"class_prior": theirs}, ()))
+    table = prediction_tables.rows(SplitResult(windows, truth, scores, ours, {"class_prior": theirs}, (), None))
     assert [*table] == ["group", "time", "actual", "predicted_no", "predicted_yes", "class_prior_no", "class_prior_yes"]
     assert table["predicted_yes"].tolist() == ours[:, 1].tolist()
-    about = prediction_tables.describe([SplitResult(windows, truth, scores, 1 - ours, {"class_prior": theirs}, ())])
+    about = prediction_tables.describe(
+        [SplitResult(windows, truth, scores, 1 - ours, {"class_prior": theirs}, (), None)]
+    )
     assert [text["given"] for text in about["most_wrong"]] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     first = windows.last_steps("test")[2] - 1
     worst = [windows.meta.vocabulary[word] for word in windows.steps.signal[first : first + 2, 0]]
