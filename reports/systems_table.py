@@ -13,17 +13,17 @@ from reports.readme import ROOT, fill
 
 # system -> required figures: name, where it is in the metrics, target to reach
 REQUIRED: dict[str, tuple[tuple[str, str, float], ...]] = {
-    "p4581": (("mean delta", "test.mean_delta", 0.18),),
+    "p4581": (("mean delta", "test.mean_delta", 0.125),),
     "sine": (("one-step MSE", "test.mse", 1e-5), ("RMSE of 50 steps on its own output", "free_running.rmse", 0.05)),
     "sp500": (("MSE over that of persistence", "test.mse / baselines.persistence.mse", 1.02),),
     "noisy_sine": (("MSE, mean of 10 series", "test.mse", 0.373),),
     "ladybug": (("one-step MSE, normalised", "test.normalised_mse", 2e-5),),
     "weather_3h": (("mean absolute error, K", "test.mae", 0.68),),
     "weather_12h": (("mean absolute error, K", "test.mae", 0.90),),
-    "reviews_multi_hot": (("accuracy", "test.accuracy", 0.875),),
-    "reviews_embedding": (("accuracy", "test.accuracy", 0.875),),
+    "reviews_multi_hot": (("accuracy", "test.accuracy", 0.883),),
+    "reviews_embedding": (("accuracy", "test.accuracy", 0.880),),
     "grades": (("MSE, 5 x 5 folds", "test.mse", 0.261),),
-    "grades_split": (("MSE", "test.mse", 0.2261),),
+    "grades_split": (("MSE", "test.mse", 0.187),),
     "tide_gauge": (("mean absolute error, m", "test.mae", float("nan")),),
 }
 
