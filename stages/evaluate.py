@@ -47,7 +47,7 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
     tables = {"predictions": rows(results[0])}
     if evaluate.free_running:
         learnt = data.with_validation() if train.refit else data
-        runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, **baselines)
+        runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, data, **baselines)
         content["free_running"] = runs.scores()
         tables |= free_running.tables(runs, free_running.single_run(data, predictors[0]), data)
     summary = "\n".join([summary_text(content, truth), *data.doubts()])

@@ -27,15 +27,20 @@ def forecasts(
     ridge_penalties: Sequence[float],
     moving_average: int,
     seasons: tuple[int, ...],
+    chosen_on: Windows | None = None,
 ) -> dict[str, Floats]:
     """Forecast the end of each window with those baselines in `names` that apply: name -> (N, K), or (N, C).
+
+    Parameters
+    ----------
+    chosen_on : windows whose validation selects settings, where train of `windows` has learnt it; None: `windows`
 
     Raises
     ------
     ValueError
         Where there are seasons, but nothing that the network reads has them.
     """
-    meta, horizon = windows.meta, windows.parts[part].horizon
+    meta, horizon, chosen_on = windows.meta, windows.parts[part].horizon, chosen_on or windows
     if seasons and not (meta.measures_target and windows.equal_length):
         raise ValueError(
             f"evaluate.season is {list(seasons)}, expected []: it needs windows of equal length with targets that are "
@@ -43,7 +48,7 @@ def forecasts(
         )
     candidates: list[tuple[str, str, object, Callable[[], Floats]]] = [
         ("class_prior", "", True, lambda: class_prior(windows, part)),
-        ("tfidf", "", meta.vocabulary, lambda: tfidf(windows, part)),
+        ("tfidf", "", meta.vocabulary, lambda: tfidf(windows, part, chosen_on)),
         ("median", "", True, lambda: median(windows, part)),
         ("clock", "", meta.failures, lambda: clock(windows, part)),
         ("persistence", "", meta.measures_target, lambda: persistence(windows, part)),
@@ -51,7 +56,7 @@ def forecasts(
         *(("seasonal_naive", f"_{n}", True, partial(seasonal_naive, windows, part, n)) for n in seasons),
         ("moving_average", "", meta.measures_target, lambda: moving(windows, part, moving_average)),
         ("ridge", "", windows.equal_length, lambda: ridge(windows, part, ridge_penalties, seasons)),
-        ("boosted_trees", "", trees_apply(windows), lambda: fit_trees(windows).forecast(windows, part)),
+        ("boosted_trees", "", trees_apply(windows), lambda: fit_trees(windows, chosen_on).forecast(windows, part)),
     ]
     return {kind + season: forecast() for kind, season, applies, forecast in candidates if kind in names and applies}
 

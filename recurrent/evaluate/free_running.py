@@ -83,6 +83,7 @@ def short_runs(
     windows: Windows,
     predictors: Sequence[Predictor],
     steps: int,
+    chosen_on: Windows | None = None,
     *,
     ridge_penalties: Sequence[float],
     moving_average: int,
@@ -114,7 +115,7 @@ def short_runs(
         "ridge": _by_networks(windows, [fit_ridge(seasonal, ridge_penalties)], seasons),
     }
     if trees_apply(windows):
-        moves["boosted_trees"] = _by_networks(windows, [fit_trees(windows)])
+        moves["boosted_trees"] = _by_networks(windows, [fit_trees(windows, chosen_on)])
     run = partial(_run, windows, starts=starts, steps=steps, reach=max([part.seq_len, *seasons]))
     runs = run(_by_networks(windows, predictors))
     several = predictors if len(predictors) > 1 else []

@@ -51,8 +51,10 @@ class Trees:
         return np.concatenate([b.inverse_transform(self(b.signal, None))[:, 0] for b in _batches(windows, part)])
 
 
-def fit_trees(windows: Windows) -> Trees:
+def fit_trees(windows: Windows, chosen_on: Windows | None = None) -> Trees:
     """Fit on train, for each target by its own; validation selects the loss and the number of trees.
+
+    Where train of `windows` has learnt validation, `chosen_on` are the windows that have not.
 
     Histogram-based gradient boosting (G. Ke et al., LightGBM, NeurIPS 2017) of scikit-learn. Trees read and learn what
     the network does: values over the window's first, differences.
@@ -61,13 +63,22 @@ def fit_trees(windows: Windows) -> Trees:
     bins, which is a matter of sorting, and adds up gradients in C code that is built for every x86-64 CPU alike, in one
     order with one thread. The mean of the labels, which numpy adds up, is exact: they are rounded to BITS.
     """
-    features, labels = {}, {}
-    for name in ("train", "validation"):
-        rows = [(window_features(batch.signal), batch.labels[:, -1]) for batch in _batches(windows, name)]
-        features[name] = np.concatenate([made for made, _ in rows])
-        labels[name] = np.concatenate([wanted for _, wanted in rows]).astype(np.float64)
-    targets = range(labels["train"].shape[1])
-    return Trees(tuple(_fit(features, {name: of[:, target] for name, of in labels.items()}) for target in targets))
+    chosen_on = chosen_on or windows
+    train, validation = _rows(chosen_on, "train"), _rows(chosen_on, "validation")
+    models = []
+    for target in range(train[1].shape[1]):
+        model, trees = _best((train[0], train[1][:, target]), (validation[0], validation[1][:, target]))
+        if windows is not chosen_on:
+            learnt = _rows(windows, "train")
+            model = _fit(learnt[0], learnt[1][:, target], model.loss, trees)
+        models.append((model, trees))
+    return Trees(tuple(models))
+
+
+def _rows(windows: Windows, part: str) -> tuple[Floats, Floats]:
+    """Return the features (N, F) and labels (N, K) of a part."""
+    rows = [(window_features(batch.signal), batch.labels[:, -1]) for batch in _batches(windows, part)]
+    return np.concatenate([made for made, _ in rows]), np.concatenate([label for _, label in rows]).astype(np.float64)
 
 
 def window_features(signal_BTD: Any) -> Floats:
@@ -90,18 +101,26 @@ def _batches(windows: Windows, part: str) -> Iterator[Any]:
     return (padded.valid() for padded in windows.batches(part, all_steps=False))
 
 
-def _fit(features: dict[str, Floats], labels: dict[str, Floats]) -> tuple[Any, int]:
-    """Return the best of several fits on train, and of how many trees."""
+def _fit(features_NF: Floats, labels_N: Floats, loss: str, trees: int) -> Any:
+    """Return a fit with so many trees."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # seconds of imports
     from threadpoolctl import threadpool_limits
 
-    best, least = (None, 0), math.inf
     with threadpool_limits(1):
-        for loss in LOSSES:
-            model = HistGradientBoostingRegressor(
-                loss=loss, learning_rate=LEARNING_RATE, max_iter=ITERATIONS, early_stopping=False, random_state=0
-            ).fit(features["train"], rounded(labels["train"]))
-            for trees, on_validation in enumerate(model.staged_predict(features["validation"]), start=1):
-                if (error := mean_absolute_error(labels["validation"], on_validation)) < least:
+        return HistGradientBoostingRegressor(
+            loss=loss, learning_rate=LEARNING_RATE, max_iter=trees, early_stopping=False, random_state=0
+        ).fit(features_NF, rounded(labels_N))
+
+
+def _best(train: tuple[Floats, Floats], validation: tuple[Floats, Floats]) -> tuple[Any, int]:
+    """Return the best of several fits on train, and of how many trees."""
+    from threadpoolctl import threadpool_limits
+
+    best, least = (None, 0), math.inf
+    for loss in LOSSES:
+        model = _fit(*train, loss, ITERATIONS)
+        with threadpool_limits(1):
+            for trees, on_validation in enumerate(model.staged_predict(validation[0]), start=1):
+                if (error := mean_absolute_error(validation[1], on_validation)) < least:
                     best, least = (model, trees), error
     return best
