@@ -23,24 +23,24 @@ def forecasts(
     windows: Windows,
     part: str,
     names: Collection[str],
+    chosen_on: Windows,
     *,
     ridge_penalties: Sequence[float],
     moving_average: int,
     seasons: tuple[int, ...],
-    chosen_on: Windows | None = None,
 ) -> dict[str, Floats]:
     """Forecast the end of each window with those baselines in `names` that apply: name -> (N, K), or (N, C).
 
     Parameters
     ----------
-    chosen_on : windows whose validation selects settings, where train of `windows` has learnt it; None: `windows`
+    chosen_on : windows whose validation selects settings: others where train of `windows` has learnt it
 
     Raises
     ------
     ValueError
         Where there are seasons, but nothing that the network reads has them.
     """
-    meta, horizon, chosen_on = windows.meta, windows.parts[part].horizon, chosen_on or windows
+    meta, horizon = windows.meta, windows.parts[part].horizon
     if seasons and not (meta.measures_target and windows.equal_length):
         raise ValueError(
             f"evaluate.season is {list(seasons)}, expected []: it needs windows of equal length with targets that are "

@@ -52,7 +52,7 @@ def evaluate_split(
         truth = truth_of(windows, part)
         scores[part] = truth.score(predicted) | all_steps
     networks = tuple(truth.score(by_network) for by_network in alone)
-    of_baselines = baselines.forecasts(learnt, "test", truth.baselines, chosen_on=windows, **params)
+    of_baselines = baselines.forecasts(learnt, "test", truth.baselines, windows, **params)
     ends = interval.around(predicted) if interval else None
     return SplitResult(windows, truth, scores, predicted, of_baselines, networks, ends)
 

@@ -16,7 +16,7 @@ TEST = 24  # rows 24 to 29
 def forecasts(windows, **options):
     """Every baseline that applies, of the test part."""
     options = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()} | options
-    return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, **options)
+    return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, windows, **options)
 
 
 def series_of(folder, horizon, **meta):

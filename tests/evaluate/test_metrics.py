@@ -38,7 +38,7 @@ def countdown(folder, cycles, **params) -> Windows:
 def forecasts(windows, **options):
     """Every baseline that applies, of the test part."""
     options = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()} | options
-    return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, **options)
+    return baselines.forecasts(windows, "test", truth_of(windows, "test").baselines, windows, **options)
 
 
 def with_labels(windows, part, value) -> Windows:

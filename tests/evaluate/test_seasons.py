@@ -82,4 +82,6 @@ def test_lags_read_nothing_after_the_windows_end(tmp_path):
 def test_a_season_of_what_is_not_read_is_refused(tmp_path):
     windows = cut(tmp_path, write_series(tmp_path, np.arange(40)), horizon=1)
     with pytest.raises(ValueError, match=r"evaluate.season is \[3\], expected \[\]: it needs .* also input columns"):
-        baselines.forecasts(windows, "test", ["median"], ridge_penalties=(1.0,), moving_average=3, seasons=(3,))
+        baselines.forecasts(
+            windows, "test", ["median"], windows, ridge_penalties=(1.0,), moving_average=3, seasons=(3,)
+        )
