@@ -10,6 +10,8 @@ from recurrent.evaluate import trees
 from recurrent.evaluate.baselines import forecasts
 from recurrent.network.ridge import fit_ridge
 
+PARAMS = {"ridge_penalties": (1.0,), "moving_average": 3, "seasons": ()}
+
 
 def make(folder, *, rows=400, targets=1, seq_len=4, target_columns=None, **params):
     """Labels |x(t)| + |mean of x(t - 2) to x(t)|, and |x(t) - x(t - 1)|: nothing that a line could tell."""
@@ -102,7 +104,7 @@ def test_only_where_train_has_windows_enough(tmp_path):
     few, many = (make(tmp_path / str(rows), rows=rows) for rows in (300, 400) if not (tmp_path / str(rows)).mkdir())
     assert few.parts["train"].windows < trees.LEAST_WINDOWS < many.parts["train"].windows
     for windows, expected in ((few, []), (many, ["boosted_trees"])):
-        found = forecasts(windows, "test", ["boosted_trees"], ridge_penalties=(1.0,), moving_average=3, seasons=())
+        found = forecasts(windows, "test", ["boosted_trees"], windows, **PARAMS)
         assert [*found] == expected
 
 
