@@ -79,13 +79,12 @@ def test_a_killed_dvc_takes_its_stage_along_and_the_rerun_resumes(home, words):
     doomed.kill()
     until(lambda: not stages_of(home), 20)
     doomed.communicate()
-    (saved,) = (home / ".cache" / "checkpoints").glob("*.pt")
-    before = saved.stat().st_mtime_ns
+    assert len(list((home / ".cache" / "checkpoints").glob("*.pt"))) == 1
     longer(home, 60)
     again = start(home, sys.executable, "-m", "dvc", *words)
     out, _ = again.communicate(timeout=300)
     assert again.returncode == 0, out
-    assert "resuming after epoch" in out and before
+    assert "resuming after epoch" in out
 
 
 def test_a_cut_lock_is_restored_by_one_command(home):
