@@ -14,7 +14,11 @@ from recurrent import compiled_c
 ALL = "CHAOS" in os.environ  # make chaos
 SUPPORT = ROOT / "tests" / "support"
 # in the suite each nth of some: a stage is run twice for each
-CASES = [("once", "window", 7), ("once", "train", 15), ("full", "ingest", 9), ("kill", "window", 10)]
+CASES = [
+    *(("once", stage, every) for stage, every in {"window": 13, "train": 31, "evaluate": 37, "plot": 47}.items()),
+    ("full", "ingest", 17),
+    *(("kill", stage, every) for stage, every in {"window": 17, "train": 67}.items()),
+]
 EVERY = [(how, stage, 1) for how in ("once", "full", "kill") for stage in DVC]
 
 

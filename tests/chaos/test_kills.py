@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -67,9 +68,20 @@ def until(condition, seconds=SECONDS):
     return found
 
 
-def start(home, *words):
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "dvc", *words], cwd=home, start_new_session=True, **quiet)
+class Dvc(subprocess.Popen):
+    """A command of DVC; it speaks to a file, as a pipe is held open by whatever it leaves running."""
+
+    def __init__(self, home, *words):
+        self.file = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `said` closes it
+        quiet = {"stdout": self.file, "stderr": subprocess.STDOUT}
+        super().__init__([sys.executable, "-m", "dvc", *words], cwd=home, start_new_session=True, **quiet)
+
+    def said(self):
+        """Wait for its end; give what it said."""
+        self.wait(SECONDS)
+        self.file.seek(0)
+        with self.file:
+            return self.file.read()
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +98,7 @@ def with_systems(repository, tmp_path_factory):
     sine["train"] |= LASTING | {"members": 2, "threads": 1}
     sine["model"] |= {"hidden_size": 8}
     (systems / "params.yaml").write_text(yaml.safe_dump(params | {"systems": {"sine": sine}}), encoding="utf-8")
+    dvc(systems, "repro", "window@sine")
     command(home, "git", "add", "--all")
     command(home, "git", "commit", "--quiet", "--message", "another system")
     return home
@@ -116,21 +129,23 @@ class Training:
 
     def begin(self, way, name, *more):
         """Start it; give the process that tells of it."""
-        begun = start(self.project, *way.split(), *([] if way == "repro" else ["--name", name]), *more, self.stage)
+        begun = Dvc(self.project, *way.split(), *([] if way == "repro" else ["--name", name]), *more, self.stage)
         if "--queue" in way:
-            assert begun.wait() == 0, begun.communicate()
-            begun = start(self.project, "queue", "start")
+            out = begun.said()
+            assert begun.returncode == 0, out
+            begun = Dvc(self.project, "queue", "start")
         return begun
 
     def end(self, way, name, begun):
         """Wait for its end, with the outputs in the workspace; give what was said."""
-        out, _ = begun.communicate(timeout=SECONDS)
+        out = begun.said()
         assert begun.returncode == 0, out
         if "--queue" in way:
             self.settle()
             out = dvc(self.project, "queue", "logs", name)
         if "--" in way:
-            dvc(self.project, "exp", "apply", name)
+            # where later stages have not run yet it says so, and ends with 1
+            Dvc(self.project, "exp", "apply", name).said()
         return out
 
     def settle(self):
@@ -162,7 +177,7 @@ def test_a_killed_dvc_takes_its_stage_along_and_the_rerun_resumes(home, undistur
     (stage,) = stages_of(home, "train")
     os.kill(dvc_above(stage), signal.SIGKILL)
     until(lambda: not stages_of(home), 60)
-    doomed.communicate()
+    doomed.said()
     assert len(training.checkpoints()) >= 1
     if "--queue" in way:
         training.settle()
@@ -179,7 +194,7 @@ def test_two_experiments_at_once_share_a_folder_of_checkpoints(home, undisturbed
     (stage,) = stages_of(home, "train")
     os.kill(stage, signal.SIGSTOP)
     second = training.begin(way, "second")
-    out, _ = second.communicate(timeout=SECONDS)
+    out = second.said()
     assert second.returncode and f"process {stage} in " in out and "trains this network already" in out
     other = training.begin(way, "other", "--set-param", "model.hidden_size=6")
     until(lambda: len(training.checkpoints()) == 2)
@@ -197,11 +212,11 @@ def test_two_experiments_at_once_share_a_folder_of_checkpoints(home, undisturbed
 def test_two_repro_at_once(home, seconds):
     """One of them may stop, with DVC's word that the other holds a lock; nothing is damaged."""
     whole, made = (home / "dvc.lock").read_bytes(), all_products(home)
-    first = start(home, "repro", "--force")
+    first = Dvc(home, "repro", "--force")
     time.sleep(seconds)
-    second = start(home, "repro", "--force")
+    second = Dvc(home, "repro", "--force")
     for process in (first, second):
-        out, _ = process.communicate(timeout=SECONDS)
+        out = process.said()
         assert process.returncode == 0 or "lock" in out or "busy" in out, out
         assert "Traceback" not in out
     dvc(home, "repro")
@@ -238,18 +253,17 @@ def test_kills_at_random_moments_end_in_the_same_bytes(home, first):
     victims = ["", *DVC]
     for kill in range(first, min(first + ROUND, KILLS)):
         name = victims[kill % len(victims)]
-        doomed = start(home, "repro", "--force", "--no-run-cache")
+        doomed = Dvc(home, "repro", "--force", "--no-run-cache")
         until(lambda: not name or stages_of(home, name) or doomed.poll() is not None)  # noqa: B023
         time.sleep(chance.uniform(0, lasts if not name else lasts / len(DVC)))
         victim = next(iter(stages_of(home, name)), doomed.pid) if name else doomed.pid
         with suppress(ProcessLookupError):  # it has just ended
             os.kill(victim, signal.SIGKILL)
-        doomed.communicate()
+        doomed.said()
         until(lambda: not stages_of(home), 60)
         cut = command(home, *REPAIR)
         dvc(home, "repro")
         assert (home / "dvc.lock").read_bytes() == whole and all_products(home) == made
         assert not [path for path in home.glob("*/**/.*.tmp") if ".dvc" not in path.parts]
-        print(
-            f"kill {kill + 1}: {name or 'dvc'}, {'one' if victim == doomed.pid else 'its stage'}; {cut or 'lock whole'}"
-        )
+        whom = "dvc" if victim == doomed.pid else name
+        print(f"kill {kill + 1}: {whom}; {cut or 'the lock is whole'}")
