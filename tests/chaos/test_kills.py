@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("CHAOS", 0))
 ROUND = 25  # random kills in each test, so that a long run tells how far it has come
 pytestmark = [
     pytest.mark.skipif(not KILLS, reason="minutes of dvc; make chaos runs it"),
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc"),
 ]
 LASTING = {"max_epochs": 300, "patience": 300}  # of a training that is killed: seconds
 SECONDS = 900  # for what happens in any case, however busy the machine is
