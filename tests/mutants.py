@@ -28,9 +28,7 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 300  # a change that makes a test hang is noticed
 LEAST = 0.95
 LOG = "last.log"
-LIBRARIES = (
-    "torch pandas sklearn.ensemble pyarrow matplotlib.figure hypothesis pytest safetensors.torch dvc.repo".split()
-)
+LIBRARIES = "torch pandas sklearn.ensemble pyarrow matplotlib.figure pytest safetensors.torch".split()
 
 
 def mutations(path: Path) -> list[str]:
@@ -93,7 +91,8 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutants"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    selection = settings["pytest_add_cli_args_test_selection"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in LIBRARIES:  # before any fork: they take longer than most tests
         importlib.import_module(name)
@@ -104,9 +103,10 @@ def main() -> int:
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, Path(folder) / name)
         os.chdir(folder)
-        sources = sorted(path for pattern in settings["files"] for path in Path().glob(pattern))
-        if any(fails(tests) for tests in tests_of(sources[0], settings["tests"])):
-            raise SystemExit(f"without any change a test fails:\n{Path(LOG).read_text()}")
+        sources = sorted(path for pattern in settings["only_mutate"] for path in Path().glob(pattern))
+        for path in chosen.files or sources:
+            if fails(tests_of(path, selection)[0]):
+                raise SystemExit(f"{path}: a test fails without any change:\n{Path(LOG).read_text()}")
         tried = [(path, code) for path in chosen.files or sources for code in mutations(path)]
         print(f"{len(tried)} changes of {len(chosen.files or sources)} files", flush=True)
         if not chosen.files:
@@ -115,7 +115,7 @@ def main() -> int:
         for number, (path, code) in enumerate(tried, start=1):
             usual = path.read_text(encoding="utf-8")
             path.write_text(code, encoding="utf-8")
-            if not any(fails(tests) for tests in tests_of(path, settings["tests"])):
+            if not any(fails(tests) for tests in tests_of(path, selection)):
                 survivors += 1
                 lines = difflib.unified_diff(usual.splitlines(), code.splitlines(), str(path), n=0, lineterm="")
                 print(f"{number}: no test notices", *lines, sep="\n", flush=True)
