@@ -26,7 +26,8 @@ def _std(x_nSD: Array) -> Array:
 
 
 def _quantile(share: float) -> Callable[[Array], Array]:
-    return lambda x_nSD: np.quantile(x_nSD, share, axis=1)
+    # as float64: numpy subtracts neighbours in their own type, which overflows in int16
+    return lambda x_nSD: np.quantile(x_nSD.astype(np.float64), share, axis=1)
 
 
 def _skewness(x_nSD: Array) -> Array:

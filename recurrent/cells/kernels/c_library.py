@@ -55,24 +55,29 @@ def forward(cell: str, shape: Sequence[int], hidden: int, outputs: int, addresse
     threads.share(lambda first, last: built.forward(first, last, T, D, hidden, outputs, *addresses), B, kind)
 
 
-def run(cell: str, x: Floats, weights: Sequence[Floats], head: Sequence[Floats] | None) -> Floats:
-    """Run a layer from zeros.
+def run(
+    cell: str, x: Floats, weights: Sequence[Floats], head: Sequence[Floats] | None, start: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Run a layer.
 
     Parameters
     ----------
     x, weights : signal (B, T, D); (G H, D), (G H,), (G H, H), (G H,) as nn.Linear has them
     head : weight (A, H) and bias (A,)
+    start : parts of the state before the first step (P, B, H), zeros where None
 
     Returns
     -------
-    states (B, T, H), or the head's outputs (B, T, A)
+    states (B, T, H), or the head's outputs (B, T, A), and the parts of the state after the last step
     """
     (B, T, _), H, A = x.shape, weights[2].shape[1], 0 if head is None else len(head[1])
     found, last = np.empty((B, T, A or H), np.float32), np.empty((2, B, H), np.float32)
+    begin = () if start is None else np.ascontiguousarray(start, np.float32)
     given = [np.ascontiguousarray(array, np.float32) for array in (x, *weights, *(head or ()))]
     x_at, *weights_at = (array.ctypes.data for array in given)
+    start_at = (*(part.ctypes.data for part in begin), None, None)[:2]
     no_head = () if A else (None, None)
     states_at, outputs_at = (None, found.ctypes.data) if A else (found.ctypes.data, None)
     found_at = states_at, None, last[0].ctypes.data, last[1].ctypes.data, outputs_at
-    forward(cell, x.shape, H, A, (x_at, None, None, *weights_at, *no_head, *found_at))
-    return found
+    forward(cell, x.shape, H, A, (x_at, *start_at, *weights_at, *no_head, *found_at))
+    return found, last[: PARTS[cell]]
