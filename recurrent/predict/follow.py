@@ -1,9 +1,12 @@
 """Follow a recording as its rows arrive: forecasts are appended, and a stop loses nothing.
 
-The output is written before the place in the recording is saved; what lies beyond a saved place is written anew.
+The output is written before the place in the recording is saved, which is done once in a while; what lies beyond a
+saved place is written anew.
 """
 
+import base64
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ from recurrent.storage.meta import Meta
 from recurrent.storage.npy import Array
 from recurrent.storage.tables import write_json
 
-SAVED_EVERY = 1.0  # seconds; a save waits for the disk, and what a kill loses is forecast again
+SAVED_EVERY = 1.0  # seconds; a save waits for the disk, and what a stop loses is forecast again
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Place(Meta):
     ----------
     model : digest of the networks' files
     offset, lines, mark : of the recording, as Arriving has them
-    rows, rest : rows that have become steps, and those after them
+    rows, rest : rows that have become steps, and those after them, float64 in base 64
     written : bytes of the output that hold the forecasts so far
     states : of each network
     """
@@ -44,7 +47,7 @@ class Place(Meta):
     lines: int
     mark: str
     rows: int
-    rest: list[list[float]]
+    rest: str
     written: int
     states: list[Any]
 
@@ -101,7 +104,7 @@ class Follower:
             if (place.model, place.mark) != (self._digest, self._arriving.mark):
                 what = "another model" if place.model != self._digest else "another recording"
                 raise ValueError(f"{name}: an earlier run had {what}; remove its output to begin anew")
-            rest = np.array(place.rest, dtype=np.float64).reshape(len(place.rest), len(model.inputs.signal))
+            rest = np.frombuffer(base64.b64decode(place.rest)).reshape(-1, len(model.inputs.signal))
             steps = Steps(model.inputs, rows=place.rows, rest=rest)
         self._carried = Carried(model, steps, backend=backend, states=place.states if place else None)
         if row is None:
@@ -122,7 +125,7 @@ class Follower:
             lines=self._csv.line - 1 if self._csv else 0,
             mark=self._arriving.mark,
             rows=self._carried.steps.rows,
-            rest=self._carried.steps.rest.tolist(),
+            rest=base64.b64encode(self._carried.steps.rest.astype(np.float64).tobytes()).decode(),
             written=written,
             states=self._carried.states,
         )
@@ -149,14 +152,10 @@ def append(model: Model, recording: Path | None, output: Path, *, row: np.dtype[
         file.truncate()
         if not place.written:
             file.write(header(model.inputs, model.interval))
-        saved = time.monotonic()
-        try:
-            for block in lines(follower.forecasts(), model.inputs, model.interval):
-                file.write(block)
-                file.flush()
-                place = follower.place(file.tell())
-                if time.monotonic() > saved + SAVED_EVERY:
-                    place.write(path)
-                    saved = time.monotonic()
-        finally:
-            place.write(path)
+        saved = -math.inf
+        for block in lines(follower.forecasts(), model.inputs, model.interval):
+            file.write(block)
+            file.flush()
+            if time.monotonic() > saved + SAVED_EVERY:
+                follower.place(file.tell()).write(path)
+                saved = time.monotonic()

@@ -46,7 +46,7 @@ def test_statistics_are_those_of_scipy(tmp_path, statistic, length):
 
 @pytest.mark.parametrize("statistic", ["p25", "p75", "iqr", "max"])
 def test_loud_samples_of_16_bits_are_those_of_any_type(statistic):
-    loud = np.array([[[-30000], [30000], [-30000], [30000], [-32768]]], np.int16)
+    loud = np.array([[[-30000], [30000]]], np.int16)  # a quantile lies between the two
     found, wanted = (steps.features(of, (statistic,), row=0) for of in (loud, loud.astype(np.float64)))
     assert found.tolist() == wanted.tolist()
 
