@@ -17,6 +17,7 @@ from recurrent.network.model_file import ForecasterConfig, ModelFile
 from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.network.task import task_of
+from recurrent.numerics import total
 from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
@@ -135,6 +136,16 @@ class Forecaster(nn.Module):
                 outputs_1TK = self.head(states_1TH)
             last = torch.stack((end,) if isinstance(end, Tensor) else end, dim=1)
             return self.task.decode(outputs_1TK, self.target_scaler)[0], last.numpy()
+
+    def attribution(self, signal_BTD: Array) -> Array | None:
+        """Return what each step adds to the first target's last output (B, T): gradient times scaled input."""
+        if self.config.vocabulary or not self.task.has_interval or self.ridge is not None:
+            return None
+        self.eval()
+        x_BTD = as_tensor(self.signal_scaler.transform(signal_BTD)).requires_grad_()
+        (slopes_BTD,) = torch.autograd.grad(self(x_BTD)[:, -1, 0].sum(), x_BTD)
+        scale = self.target_scaler.scale[0]
+        return total(slopes_BTD.numpy().astype(np.float64) * x_BTD.detach().numpy(), axis=2) * scale
 
     def save(self, path: Path, inputs: Inputs | None = None) -> None:
         """Write weights, sizes, scalers and the ridge to a file, and what the network reads."""

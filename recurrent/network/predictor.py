@@ -15,6 +15,7 @@ from recurrent.cells.kernels import c_library
 from recurrent.cells.kernels import threads as share
 from recurrent.cells.kernels.c_library import Floats
 from recurrent.network.model_file import ModelFile
+from recurrent.numerics import total
 from recurrent.storage.npy import Array
 
 Predictor = Callable[[Array, Array | None], Array]  # signal (B, T, D), lengths (B,) or None -> outputs (B, A, K)
@@ -28,6 +29,12 @@ class Network(Protocol):
 
     def carry(self, signal_TD: Array, state: Array | None) -> tuple[Array, Array]:
         """Go on with one sequence after `state`, None: at its beginning; return outputs (T, K) and the new state."""
+
+    def attribution(self, signal_BTD: Array) -> Array | None:
+        """Return what each step adds to the first target's last output (B, T): gradient times scaled input.
+
+        None of what reads words, forecasts classes or has a ridge.
+        """
 
 
 def read_predictor(path: Path, *, backend: str, threads: int | Literal["auto"]) -> Predictor:
@@ -95,6 +102,13 @@ class _Compiled:
     def carry(self, signal_TD: Array, state: Array | None) -> tuple[Array, Array]:
         outputs_1TK, state_LP1H = self._run(signal_TD[None], state)
         return outputs_1TK[0], state_LP1H
+
+    def attribution(self, signal_BTD: Array) -> Array | None:
+        x_BTD, config = self._saved.signal_scaler.transform(signal_BTD), self._saved.config
+        d_outputs_BTA = np.zeros((*x_BTD.shape[:2], config.output_size), np.float32)
+        d_outputs_BTA[:, -1, 0] = 1.0
+        slopes_BTD = c_library.gradient(config.cell, x_BTD, self._layers, self._head[0], d_outputs_BTA)
+        return total(slopes_BTD.astype(np.float64) * x_BTD, axis=2) * self._saved.target_scaler.scale[0]
 
     def _run(self, signal_BTD: Array, state_LPBH: Array | None) -> tuple[Array, Array]:
         found, last = self._saved.signal_scaler.transform(signal_BTD), []
