@@ -9,8 +9,7 @@ from typing import Any
 
 from recurrent.config import schema
 from recurrent.config.stage import run
-from recurrent.evaluate import free_running
-from recurrent.evaluate.attribution import attribution
+from recurrent.evaluate import attribution, free_running
 from recurrent.evaluate.prediction_tables import describe, rows, sheets
 from recurrent.evaluate.report import report, summary_text
 from recurrent.evaluate.scoring import evaluate_split
@@ -42,13 +41,10 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
         "moving_average": evaluate.moving_average,
         "seasons": evaluate.season,
     }
-    intervals = [ModelFile.read(own[0]).interval for own in paths]
-    splits = zip(data.splits, predictors, intervals, strict=True)
+    splits = zip(data.splits, predictors, (ModelFile.read(own[0]).interval for own in paths), strict=True)
     results = [evaluate_split(*split, refit=train.refit, **baselines) for split in splits]
     content, truth = report(results), results[0].truth
-    tables = {"predictions": rows(results[0])}
-    if listened := attribution(results[0].windows, networks[0]):
-        tables["attribution"] = listened
+    tables = {"predictions": rows(results[0])} | attribution.tables(data, networks[0])
     if evaluate.free_running:
         learnt = data.with_validation() if train.refit else data
         runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, data, **baselines)

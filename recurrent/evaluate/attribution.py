@@ -18,11 +18,11 @@ from recurrent.window.windows import Windows
 WINDOWS = 400  # the first of the test part
 
 
-def attribution(windows: Windows, networks: Sequence[Network]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return columns: time of each window's label, and for each step what it adds to the first target's forecast.
+def tables(windows: Windows, networks: Sequence[Network]) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Return the table `attribution`: for each step what it adds to the forecast of the first target, by window.
 
-    A step's column is named by the time from its end to that of the window, in the unit of `time`. Nothing where
-    windows differ in length, have but one step, or a network has no such gradient.
+    Its column `time` is that of the window's label; a step's is named by the time from its end to that of the window,
+    in the same unit. No table where windows differ in length, have but one step, or a network has no such gradient.
     """
     count = min(WINDOWS, windows.parts["test"].windows)
     batch, steps = windows.gather("test", np.arange(count), all_steps=False), windows.last_steps("test")[:count]
@@ -36,4 +36,4 @@ def attribution(windows: Windows, networks: Sequence[Network]) -> dict[str, npt.
     of_step = np.median(np.diff(time) / np.diff(steps))
     columns = (mean(found, axis=0) * scale_B1).T
     names = [repr(float(of_step * before)) for before in reversed(range(len(columns)))]
-    return {"time": time, **dict(zip(names, columns, strict=True))}
+    return {"attribution": {"time": time, **dict(zip(names, columns, strict=True))}}

@@ -21,8 +21,10 @@ BITS = 30  # of a band's power: beyond them the FFT's rounding decides
 
 
 def _std(x_nSD: Array) -> Array:
-    apart = x_nSD - mean(x_nSD, axis=1)[:, None]
-    return np.sqrt(mean(apart * apart, axis=1))
+    apart_nSD = x_nSD.astype(np.float64)  # one array throughout: memory from the system costs more than the sums
+    apart_nSD -= mean(apart_nSD, axis=1)[:, None]
+    apart_nSD *= apart_nSD
+    return np.sqrt(mean(apart_nSD, axis=1))
 
 
 def _quantile(share: float) -> Callable[[Array], Array]:

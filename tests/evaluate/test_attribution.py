@@ -10,7 +10,7 @@ from seeds import rng
 from small_network import PLAIN
 from small_windows import cut, write_series
 
-from recurrent.evaluate.attribution import attribution
+from recurrent.evaluate.attribution import tables
 from recurrent.network.forecaster import Forecaster, build
 from recurrent.network.predictor import read_network
 from recurrent.network.scaler import Scaler
@@ -71,7 +71,7 @@ def test_a_table_of_the_test_part_tells_how_long_before_the_forecast_a_step_was(
     windows = cut(tmp_path, write_series(tmp_path, rng(1).normal(size=200)), seq_len=4, samples_per_step=2)
     write(tmp_path / "m", input_size=1)
     network = read_network(tmp_path / "m", backend="auto", threads=1)
-    found = attribution(windows, [network, network])
+    found = tables(windows, [network, network])["attribution"]
     assert list(found) == ["time", "6.0", "4.0", "2.0", "0.0"]
     batch = windows.gather("test", np.arange(windows.parts["test"].windows))
     np.testing.assert_array_equal(found["0.0"], network.attribution(batch.signal)[:, -1])
@@ -87,4 +87,4 @@ def test_a_table_of_the_test_part_tells_how_long_before_the_forecast_a_step_was(
 def test_there_is_none_of_words_and_classes(tmp_path, options):
     windows = cut(tmp_path, write_series(tmp_path, np.zeros(200)))
     write(tmp_path / "m", input_size=1, **options)
-    assert attribution(windows, [read_network(tmp_path / "m", backend="auto", threads=1)]) == {}
+    assert tables(windows, [read_network(tmp_path / "m", backend="auto", threads=1)]) == {}
