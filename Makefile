@@ -87,6 +87,7 @@ bench: install ## benchmarks against the peers -> docs/benchmarks.md, which keep
 	$(BIN)/python -m benchmarks.recurrence --json $(CORE)/recurrence.json --picture $(CORE)/recurrence.png
 	$(BIN)/python -m benchmarks.ingest --json $(CORE)/ingest.json --picture $(CORE)/ingest.png
 	$(BIN)/python -m benchmarks.pipeline --json $(CORE)/pipeline.json --picture $(CORE)/pipeline.png
+	$(BIN)/python -m benchmarks.follow --json $(CORE)/follow.json
 	$(BIN)/python -m reports.benchmarks_page
 
 systems: install ## run all other systems -> systems/metrics/*.json and the table in the README

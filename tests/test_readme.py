@@ -76,7 +76,7 @@ CHECKS = {
     },
     **{
         f"dvc plots diff short long --targets plots/quake/{picture}.png": Check(**PAGE)
-        for picture in ("training", "forecast", "error")
+        for picture in ("training", "forecast", "error", "attribution")
     },
     "dvc exp run plot -S ingest.csv=/data/press7.csv -S 'ingest.signal=[acoustic_data]' "
     "-S ingest.target=time_to_failure": Check(

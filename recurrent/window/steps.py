@@ -22,12 +22,15 @@ BITS = 30  # of a band's power: beyond them the FFT's rounding decides
 
 
 def _std(x_nSD: Array) -> Array:
-    apart = x_nSD - mean(x_nSD, axis=1)[:, None]
-    return np.sqrt(mean(apart * apart, axis=1))
+    apart_nSD = x_nSD.astype(np.float64)  # one array throughout: memory from the system costs more than the sums
+    apart_nSD -= mean(apart_nSD, axis=1)[:, None]
+    apart_nSD *= apart_nSD
+    return np.sqrt(mean(apart_nSD, axis=1))
 
 
 def _quantile(share: float) -> Callable[[Array], Array]:
-    return lambda x_nSD: np.quantile(x_nSD, share, axis=1)
+    # as float64: numpy subtracts neighbours in their own type, which overflows in int16
+    return lambda x_nSD: np.quantile(x_nSD.astype(np.float64), share, axis=1)
 
 
 def _skewness(x_nSD: Array) -> Array:
