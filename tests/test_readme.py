@@ -82,6 +82,11 @@ CHECKS = {
     "-S ingest.target=time_to_failure": Check(
         "Ran experiment", before="cp data/raw/simulated.csv press7.csv", here={"/data/press7.csv": "$PWD/press7.csv"}
     ),
+    "dvc exp run plot -S ingest.csv=/data/experiments -S window.split=recordings": Check(
+        "Ran experiment",
+        before="mkdir experiments; for n in 1 2 3; do head -n 300000 data/raw/simulated.csv > experiments/$n.csv; done",
+        here={"/data/experiments": "$PWD/experiments"},
+    ),
     "mv newDF_TimeToFailure_from_3800_to_4100_WITHOUT_subwindows.csv data/raw/p4581.csv": Check(
         makes="data/raw/p4581.csv",
         before=f"cp {P4581} newDF_TimeToFailure_from_3800_to_4100_WITHOUT_subwindows.csv",
