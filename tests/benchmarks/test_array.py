@@ -46,7 +46,7 @@ def test_a_killed_task_is_run_again_and_no_other(project, tmp_path):
         file.write(DEATH.format(fuse=str(fuse)))
     command(project, "git", "commit", "--quiet", "--all", "--message", "a machine that dies")
     plan, lines = array.grid("grid", ["seed=1,2"]), []
-    given = Namespace(minutes=5, cluster="local", job=[])
+    given = Namespace(minutes=60, cluster="local", job=[])
     with pytest.raises(StudyError, match=r"failed: grid-2 \(\S+\.err\)\. The same command again runs these only"):
         array.run(plan, array.executor(given), lines.append)
     assert not fuse.exists() and lines[0].startswith("2 of 2 experiments are submitted")
