@@ -120,10 +120,10 @@ CHECKS = {
     "dvc remote add --local --default store ../store": Check("Setting 'store' as a default remote"),
     "dvc push --run-cache": Check("pushed"),
     "dvc exp push origin short": Check(
-        "Pushed experiment short", before="git init --quiet --bare ../hub; git remote add origin ../hub"
+        "Pushed experiment short", before="git init --quiet --bare ../hub; git remote add origin $PWD/../hub"
     ),
-    "dvc pull": Check(before="rm -r .dvc/cache data/quake"),
-    "dvc exp pull origin short": Check("short"),
+    "dvc pull": Check(before="dvc push; rm -r .dvc/cache data/quake"),
+    "dvc exp pull origin short": Check("Pulled experiment.*short", before="dvc exp remove short"),
     **dict.fromkeys(("dvc repro --pull", "dvc exp push", "dvc exp run"), MENTIONED),
     'pip install ".[scale]"': MENTIONED,
     **dict.fromkeys(
