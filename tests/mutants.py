@@ -120,6 +120,8 @@ def main() -> int:
                 lines = difflib.unified_diff(usual.splitlines(), code.splitlines(), str(path), n=0, lineterm="")
                 print(f"{number}: no test notices", *lines, sep="\n", flush=True)
             path.write_text(usual, encoding="utf-8")
+            if number % 10 == 0:
+                print(f"{number} tried, {number - survivors} noticed", flush=True)
         killed = len(tried) - survivors
     print(f"{killed} of {len(tried)} noticed, {killed / len(tried):.1%}")
     return int(killed < LEAST * len(tried))

@@ -1,6 +1,7 @@
-"""Stages on a disk that fails: python failing_disk.py HOME STAGE HOW EVERY, preloaded with failing_disk.c.
+"""Stages on a disk that fails: python failing_disk.py HOME STAGE HOW COUNT FOLDER, preloaded with failing_disk.c.
 
-For n = 1, 1 + EVERY, ... the nth operation that writes fails, in a process forked for it; then the stage runs again.
+For COUNT values of n, evenly from the first to the last, or for all if it is 0, the nth operation that writes fails, in
+a process forked for it; then the stage runs again.
 A line of JSON for each n: n, code, err, code and err of the rerun, and the problems found.
 """
 
@@ -49,7 +50,7 @@ def attempt(main, words, n, mode, folder):
 
 def main():
     """Do what the command line says."""
-    home, stage, how, every = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+    home, stage, how, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
     os.chdir(home)
     from small_project import arguments, clear, products  # noqa: I001
 
@@ -67,7 +68,8 @@ def main():
     code, err, total = run(0, 0)
     assert code == 0, err
     undisturbed = products(Path(), stage)
-    for n in range(1, total + 1, every):
+    numbers = [1 + i * (total - 1) // (count - 1) for i in range(count)] if count else range(1, total + 1)
+    for n in numbers:
         clear(Path(), stage)
         code, err, _ = run(n, MODES[how])
         problems = []
@@ -86,7 +88,7 @@ def main():
         if again or said or products(Path(), stage) != undisturbed or temporaries():
             problems.append(f"the rerun ends with {again} {said[-300:]}, other bytes or temporaries {temporaries()}")
         print(json.dumps({"n": n, "code": code, "err": err, "problems": problems}), flush=True)
-    print(json.dumps({"total": total, "every": every, "problems": []}))
+    print(json.dumps({"total": total, "tried": len(numbers), "problems": []}))
 
 
 if __name__ == "__main__":
