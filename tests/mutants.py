@@ -89,9 +89,7 @@ def main() -> int:
     """Try changes and print each that no test notices; exit status 1 where these are too many."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="all changes of these files")
-    parser.add_argument(
-        "--sample", type=int, help="so many at random; default: 200, or all of the files named"
-    )
+    parser.add_argument("--sample", type=int, help="so many at random; default: 200, or all of the files named")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--near", action="store_true", help="only the tests of its name and folder, for a lower bound")
     chosen = parser.parse_args()

@@ -16,9 +16,9 @@ ALL = "CHAOS" in os.environ  # make chaos
 SUPPORT = ROOT / "tests" / "support"
 # in the suite so many operations of some, ten kills among them: a stage is run twice for each
 CASES = [
-    *(("once", stage, count) for stage, count in {"window": 6, "train": 6, "evaluate": 3, "plot": 3}.items()),
-    ("full", "ingest", 5),
-    *(("kill", stage, count) for stage, count in {"window": 4, "train": 4, "evaluate": 2}.items()),
+    *(("once", stage, count) for stage, count in {"window": 4, "train": 5, "evaluate": 3, "plot": 3}.items()),
+    ("full", "ingest", 4),
+    *(("kill", stage, count) for stage, count in {"window": 5, "train": 5}.items()),
 ]
 EVERY = [(how, stage, 0) for how in ("once", "full", "kill") for stage in DVC]
 
