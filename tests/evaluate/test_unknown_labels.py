@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from seeds import rng
@@ -12,6 +13,7 @@ from small_windows import cut, write_series
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.evaluate import free_running, prediction_tables
+from recurrent.evaluate.baselines import drift_step
 from recurrent.evaluate.report import report
 from recurrent.evaluate.scoring import evaluate_split
 from recurrent.train.setup import fit_scalers, new_forecaster
@@ -63,3 +65,11 @@ def test_rows_without_a_known_label_are_inputs(tmp_path):
     assert usual["scalers"][0] != other["scalers"][0] and usual["scalers"][1] == other["scalers"][1]
     assert usual["rows"]["predicted"] != other["rows"]["predicted"]
     assert usual["rows"]["actual"] == other["rows"]["actual"]
+
+
+def test_the_drift_is_of_changes_between_two_known_values(tmp_path):
+    signal = np.array([7 * (i // 3) + (0, 1, 4)[i % 3] for i in range(90)])  # 1 from known to known, else 3
+    known = np.arange(90) % 3 < 2
+    series = write_series(tmp_path, signal, signal, known=known, target_columns=(0,))
+    windows = cut(tmp_path, series, horizon=1, seq_len=4, fractions=(0.7, 0.15))
+    assert drift_step(windows)(np.array([[10.0]])).tolist() == [[11.0]]
