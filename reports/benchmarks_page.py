@@ -23,8 +23,8 @@ def tables(folder: Path, name: str) -> str:
     parts = []
     for path in sorted(folder.glob(f"*/{name}.json")):
         measured = json.loads(path.read_text())
-        picture = f"![{PICTURES[name]}]({folder.name}/{path.parent.name}/{name}.png)"
-        parts += [f"### {measured['cpu']}", TABLES[name](measured), picture]
+        parts += [f"### {measured['cpu']}", TABLES[name](measured)]
+        parts += [f"![{PICTURES[name]}]({folder.name}/{path.parent.name}/{name}.png)"] if name in PICTURES else []
     return "\n\n".join(parts)
 
 
@@ -95,12 +95,30 @@ def pipeline(measured: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"The plain script takes {ratio:.2f} times as long. {machine(measured)}."])
 
 
+def follow(measured: dict[str, Any]) -> str:
+    """Return a table of speed on one core, as a multiple of the sensor's, and of peak memory."""
+    lines = [
+        "| recording | samples a step | million samples/s | times 4 MHz | peak memory |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for run in measured["runs"]:
+        cells = [f"{run['kind']}, {run['rows'] / 1e6:.0f} million rows", f"{run['samples_per_step']:,}"]
+        cells += [f"{run['samples_per_second'] / 1e6:.0f}", f"{run['times_4_mhz']:.1f}", f"{run['peak_rss_mb']:.0f} MB"]
+        lines.append(f"| {' | '.join(cells)} |")
+    off = max(run.get("largest_difference_from_batch", 0.0) for run in measured["runs"])
+    alone = (
+        f"A step of {measured['samples_of_one_step']} samples that comes alone is forecast in "
+        f"{measured['one_step_us']:.0f} microseconds. Largest difference from the batch answer: {off:g}."
+    )
+    return "\n".join([*lines, "", alone, "", f"{machine(measured)}."])
+
+
 def machine(measured: dict[str, Any]) -> str:
     """Return the processor and the versions as a sentence without its full stop."""
     return f"Measured on {measured['cpu']}, with " + ", ".join(f"{k} {v}" for k, v in measured["versions"].items())
 
 
-TABLES = {"recurrence": recurrence, "ingest": ingest, "pipeline": pipeline}
+TABLES = {"recurrence": recurrence, "ingest": ingest, "pipeline": pipeline, "follow": follow}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def test_every_system_has_a_row_and_its_section(committed, monkeypatch):
     assert all(f"| {name} |" in table for name in sections)
 
 
-@pytest.mark.parametrize("name", ["recurrence", "ingest", "pipeline"])
+@pytest.mark.parametrize("name", ["recurrence", "ingest", "pipeline", "follow"])
 def test_the_page_of_the_benchmarks_holds_what_was_measured(committed, name):
     page = (committed / "docs" / "benchmarks.md").read_text()
     assert fill(page, name, summary.tables(committed / "docs" / "benchmarks", name)) == page
