@@ -148,6 +148,7 @@ class Train(Section):
     max_epochs: Count
     backend: Literal["auto", "reference", "numpy", "c"]
     threads: Threads
+    processes: Few
     members: Few
     refit: bool
     input_noise: NotNegative
