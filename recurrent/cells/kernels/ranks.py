@@ -222,7 +222,7 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        end, lost = time.monotonic() + 1, ""
+        end, lost = time.monotonic() + 3, ""
         while _started and not lost and time.monotonic() < end:  # its connections end before it does
             codes = {rank: process.poll() for rank, process in enumerate(_started, start=1)}
             ended = [f"rank {rank} {_words(code)}" for rank, code in codes.items() if code is not None]
