@@ -76,11 +76,16 @@ CHECKS = {
     },
     **{
         f"dvc plots diff short long --targets plots/quake/{picture}.png": Check(**PAGE)
-        for picture in ("training", "forecast", "error")
+        for picture in ("training", "forecast", "error", "attribution")
     },
     "dvc exp run plot -S ingest.csv=/data/press7.csv -S 'ingest.signal=[acoustic_data]' "
     "-S ingest.target=time_to_failure": Check(
         "Ran experiment", before="cp data/raw/simulated.csv press7.csv", here={"/data/press7.csv": "$PWD/press7.csv"}
+    ),
+    "dvc exp run plot -S ingest.csv=/data/experiments -S window.split=recordings": Check(
+        "Ran experiment",
+        before="mkdir experiments; for n in 1 2 3; do head -n 300000 data/raw/simulated.csv > experiments/$n.csv; done",
+        here={"/data/experiments": "$PWD/experiments"},
     ),
     "mv newDF_TimeToFailure_from_3800_to_4100_WITHOUT_subwindows.csv data/raw/p4581.csv": Check(
         makes="data/raw/p4581.csv",
@@ -139,6 +144,7 @@ CHECKS = {
         LONG,
     ),
     "python -m benchmarks.full_size --rows 635500000": LONG,
+    "python -m benchmarks.whole_reviews": LONG,
     "make check-readme": Check(only_looked_up="this is it"),
 }
 
