@@ -1,9 +1,9 @@
 """Measure how much faster several processes train than one: the exercise with 64 units, in batches of 256 windows.
 
-    python -m benchmarks.ranks [--processes 2] [--rounds 5]
+    python -m benchmarks.ranks [--processes 2] [--cells manual gru lstm] [--rounds 5]
 
 Prints the seconds of an epoch, validation included, of one process with one thread, of one with as many threads as
-processes, and of the processes with one thread each. In each round all three run in turn; the least of the rounds
+processes, and of the processes with one thread each. In each round all of them run in turn; the least of the rounds
 counts, as other programs can only add to it. A recording is simulated in a temporary folder.
 """
 
@@ -49,24 +49,28 @@ def main() -> None:
     """Print a line for each way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--cells", nargs="+", default=["manual", "gru", "lstm"])
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     ways = {"one process, one thread": (1, 1), f"one process, {asked.processes} threads": (1, asked.processes)}
     ways[f"{asked.processes} processes, one thread each"] = (asked.processes, 1)
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    print(cpu())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for stage, *paths in PIPELINE:
             run(stage, *(folder / path for path in paths), "--params", params(folder, SIZES))
-        for _ in range(asked.rounds):
-            for way, (processes, threads) in ways.items():
-                file = params(folder, SIZES | {"train.processes": processes, "train.threads": threads})
-                measured = run("benchmarks.epoch_cost", folder / "windows", "--params", file)
-                seconds[way].append(json.loads(measured)["seconds"])
-    one = min(seconds["one process, one thread"])
-    print(cpu())
-    for way, measured_s in seconds.items():
-        print(f"{way:<32} {min(measured_s):6.3f} s an epoch, {one / min(measured_s):.2f} times as fast as one")
+        for cell in asked.cells:
+            seconds: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(asked.rounds):
+                for way, (processes, threads) in ways.items():
+                    chosen = {"model.cell": cell, "train.processes": processes, "train.threads": threads}
+                    measured = run(
+                        "benchmarks.epoch_cost", folder / "windows", "--params", params(folder, SIZES | chosen)
+                    )
+                    seconds[way].append(json.loads(measured)["seconds"])
+            one = min(seconds["one process, one thread"])
+            for way, each in seconds.items():
+                print(f"{cell:<7} {way:<32} {min(each):6.3f} s an epoch, {one / min(each):.2f} times as fast as one")
 
 
 if __name__ == "__main__":

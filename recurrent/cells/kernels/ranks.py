@@ -118,16 +118,15 @@ def in_turn(begun: Tensor, total: Tensor) -> Iterator[None]:
 
     Before the block `begun` becomes the sum of the ranks before this one, if there are any; the block must add this
     rank's to it. After the block `total`, which the block makes of the sum, is the last rank's, the sum of all.
+    Each sum is broadcast, although the next rank alone needs it: gloo takes several times as long to send and receive.
     """
-    if _rank:
-        with _answered():
-            dist.recv(begun, _rank - 1)
+    with _answered():
+        for rank in range(_rank):
+            dist.broadcast(begun, rank)
     yield
-    if _ranks > 1:
-        with _answered():
-            if _rank < _ranks - 1:
-                dist.send(begun, _rank + 1)
-            dist.broadcast(total, _ranks - 1)
+    with _answered():
+        for rank in range(_rank, _ranks if _ranks > 1 else 0):
+            dist.broadcast(begun if rank < _ranks - 1 else total, rank)
 
 
 def sum_gradients(weights: Sequence[Tensor]) -> None:
