@@ -101,6 +101,13 @@ CHECKS = {
     "python -m reports.model_card > model_card.md": Check(makes="model_card.md", quick=True),
     'pip install ".[export]"': MENTIONED,
     "make repair": Check(),
+    "dvc exp run -n two -S train.processes=2": Check("Ran experiment.*: two"),
+    "torchrun --nnodes 2 --node-rank 0 --nproc-per-node 1 --master-addr 10.0.0.1 --master-port 29500 --no-python "
+    "dvc repro train": Check(
+        makes="data/quake/model/training.json",
+        here={"--nnodes 2 --node-rank 0 --nproc-per-node 1 --master-addr 10.0.0.1 --master-port 29500": "--standalone"},
+    ),  # tests/chaos/test_hosts.py has two machines
+    "python -m benchmarks.ranks": Check("2 processes, one thread each .* times as fast"),
     "cd systems": Check(),
     "dvc repro plot@sine": Check(makes="plots/sine/pictures/forecast.png"),
     "dvc exp run -n sine50 plot@sine": Check("Ran experiment.*: sine50"),
