@@ -23,8 +23,8 @@ def tables(folder: Path, name: str) -> str:
     parts = []
     for path in sorted(folder.glob(f"*/{name}.json")):
         measured = json.loads(path.read_text())
-        picture = f"![{PICTURES[name]}]({folder.name}/{path.parent.name}/{name}.png)"
-        parts += [f"### {measured['cpu']}", TABLES[name](measured), picture]
+        parts += [f"### {measured['cpu']}", TABLES[name](measured)]
+        parts += [f"![{PICTURES[name]}]({folder.name}/{path.parent.name}/{name}.png)"] if name in PICTURES else []
     return "\n\n".join(parts)
 
 
@@ -40,7 +40,9 @@ def recurrence(measured: dict[str, Any]) -> str:
     for peer in ("GRU", "LSTM"):
         both = (measured[f"{kind}.c_vs_nn_{peer.lower()}"] for kind in ("train", "inference"))
         lines.append(f"| C ({peer}) against nn.{peer} | {' | '.join(f'{ratio:.2f}' for ratio in both)} |")
-    lines.append(f"| the matrix products alone against nn.RNN | {measured['train.ceiling_vs_nn_rnn']:.2f} | |")
+    for peer, cell in {"RNN": "c", "GRU": "c_gru", "LSTM": "c_lstm"}.items():
+        ceiling = measured[f"train.c_vs_nn_{peer.lower()}"] / measured[f"train.{cell}_share_of_ceiling"]
+        lines.append(f"| the matrix products alone against nn.{peer} | {ceiling:.2f} | |")
     columns = {"nn_rnn": "nn.RNN", "numpy": "numpy", "c": "C", "c_gru": "C, GRU", "c_lstm": "C, LSTM"}
     lines += [
         "",
@@ -93,12 +95,30 @@ def pipeline(measured: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"The plain script takes {ratio:.2f} times as long. {machine(measured)}."])
 
 
+def follow(measured: dict[str, Any]) -> str:
+    """Return a table of speed on one core, as a multiple of the sensor's, and of peak memory."""
+    lines = [
+        "| recording | samples a step | million samples/s | times 4 MHz | peak memory |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for run in measured["runs"]:
+        cells = [f"{run['kind']}, {run['rows'] / 1e6:.0f} million rows", f"{run['samples_per_step']:,}"]
+        cells += [f"{run['samples_per_second'] / 1e6:.0f}", f"{run['times_4_mhz']:.1f}", f"{run['peak_rss_mb']:.0f} MB"]
+        lines.append(f"| {' | '.join(cells)} |")
+    off = max(run.get("largest_difference_from_batch", 0.0) for run in measured["runs"])
+    alone = (
+        f"A step of {measured['samples_of_one_step']} samples that comes alone is forecast in "
+        f"{measured['one_step_us']:.0f} microseconds. Largest difference from the batch answer: {off:g}."
+    )
+    return "\n".join([*lines, "", alone, "", f"{machine(measured)}."])
+
+
 def machine(measured: dict[str, Any]) -> str:
     """Return the processor and the versions as a sentence without its full stop."""
     return f"Measured on {measured['cpu']}, with " + ", ".join(f"{k} {v}" for k, v in measured["versions"].items())
 
 
-TABLES = {"recurrence": recurrence, "ingest": ingest, "pipeline": pipeline}
+TABLES = {"recurrence": recurrence, "ingest": ingest, "pipeline": pipeline, "follow": follow}
 
 
 def main() -> None:

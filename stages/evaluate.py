@@ -9,12 +9,12 @@ from typing import Any
 
 from recurrent.config import schema
 from recurrent.config.stage import run
-from recurrent.evaluate import free_running
+from recurrent.evaluate import attribution, free_running
 from recurrent.evaluate.prediction_tables import describe, rows, sheets
 from recurrent.evaluate.report import report, summary_text
 from recurrent.evaluate.scoring import evaluate_split
 from recurrent.network.model_file import ModelFile, model_paths
-from recurrent.network.predictor import read_predictor
+from recurrent.network.predictor import read_network
 from recurrent.storage.atomic import META, replacing
 from recurrent.storage.digest import write_sealed
 from recurrent.storage.tables import write_csv, write_excel, write_json
@@ -33,18 +33,18 @@ def main(params: Params, windows: Path, model: Path, metrics: Path, predictions:
     """Write scores to `metrics`, and forecasts of the test part with their meaning to `predictions`."""
     data, evaluate, train = Windows.open(windows), params.evaluate, params.train
     paths = model_paths(model, len(data.splits), train.members)
-    read = partial(read_predictor, backend=train.backend, threads=train.threads)
-    predictors = [[*map(read, own)] for own in paths]
+    read = partial(read_network, backend=train.backend, threads=train.threads)
+    networks = [[*map(read, own)] for own in paths]
+    predictors = [[network.predict for network in own] for own in networks]
     baselines: dict[str, Any] = {
         "ridge_penalties": evaluate.ridge_penalties,
         "moving_average": evaluate.moving_average,
         "seasons": evaluate.season,
     }
-    intervals = [ModelFile.read(own[0]).interval for own in paths]
-    splits = zip(data.splits, predictors, intervals, strict=True)
+    splits = zip(data.splits, predictors, (ModelFile.read(own[0]).interval for own in paths), strict=True)
     results = [evaluate_split(*split, refit=train.refit, **baselines) for split in splits]
     content, truth = report(results), results[0].truth
-    tables = {"predictions": rows(results[0])}
+    tables = {"predictions": rows(results[0])} | attribution.tables(data, networks[0])
     if evaluate.free_running:
         learnt = data.with_validation() if train.refit else data
         runs = free_running.short_runs(learnt, predictors[0], evaluate.free_running, data, **baselines)

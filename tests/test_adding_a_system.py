@@ -125,7 +125,7 @@ def test_a_source_of_its_own(project):
     assert rows["time"].tolist() == [*range(255, 300)]
     np.testing.assert_allclose(rows["actual"], 100 + 0.99 ** rows["time"] * np.sin(rows["time"] / 5))
     pictures = {path.stem for path in (project / "systems" / "plots" / "damped" / "pictures").glob("*.png")}
-    assert pictures == {"training", "forecast", "error", "error_by_lead_time", "free_running_overview"}
+    assert pictures == {"training", "forecast", "error", "attribution", "error_by_lead_time", "free_running_overview"}
 
 
 def test_a_csv_of_its_own(project):

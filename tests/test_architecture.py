@@ -58,7 +58,6 @@ MAY_IMPORT = {
         "recurrent/cells/*",
         "recurrent/network/*",
         "recurrent/train/*",
-        "recurrent/predict/carried.py",
         "stages/train.py",
     ),
     "safetensors": ("recurrent/network/model_file.py",),

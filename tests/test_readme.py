@@ -77,7 +77,7 @@ CHECKS = {
     },
     **{
         f"dvc plots diff short long --targets plots/quake/{picture}.png": Check(**PAGE)
-        for picture in ("training", "forecast", "error")
+        for picture in ("training", "forecast", "error", "attribution")
     },
     "dvc exp run plot -S ingest.csv=/data/press7.csv -S 'ingest.signal=[acoustic_data]' "
     "-S ingest.target=time_to_failure": Check(
@@ -86,7 +86,6 @@ CHECKS = {
     "DASK_WORKERS=2 python -m stages.ingest data/quake/series": Check(
         r"rows, \d+ failures", only_looked_up="" if SCALE else "needs the packages of make test-scale"
     ),
-    'pip install ".[scale]"': MENTIONED,
     "python -m benchmarks.workers": LONG,
     "dvc exp run plot -S ingest.csv=/data/experiments -S window.split=recordings": Check(
         "Ran experiment",
@@ -128,8 +127,24 @@ CHECKS = {
     "dvc exp apply": MENTIONED,
     "dvc plots diff": MENTIONED,
     "dvc checkout": Check(before="make reset; rm -r plots/quake"),
-    "dvc push": Check("pushed", before="dvc remote add -d store ../store"),
-    "dvc pull": Check(before="rm -r .dvc/cache data/quake"),
+    "dvc remote add --local --default store ../store": Check("Setting 'store' as a default remote"),
+    "dvc push --run-cache": Check("pushed"),
+    "dvc exp push origin short": Check(
+        "Pushed experiment short", before="git init --quiet --bare ../hub; git remote add origin $PWD/../hub"
+    ),
+    "dvc pull": Check(before="dvc push; rm -r .dvc/cache data/quake"),
+    "dvc exp pull origin short": Check("Pulled experiment.*short", before="dvc exp remove short"),
+    **dict.fromkeys(("dvc repro --pull", "dvc exp push", "dvc exp run"), MENTIONED),
+    'pip install ".[scale]"': MENTIONED,
+    **dict.fromkeys(
+        (
+            "python -m benchmarks.array grid --minutes 60 --job slurm_partition=cpu "
+            "-S seq_len=25,50,100 -S model.cell=manual,gru",
+            "python -m benchmarks.study --minutes 60",
+        ),
+        Check(only_looked_up="needs Slurm; tests/benchmarks/test_array.py runs such tasks without it"),
+    ),
+    "python -m benchmarks.scaling": Check(only_looked_up="measures for some minutes"),
     **dict.fromkeys(
         (
             "make seeds",
@@ -143,6 +158,7 @@ CHECKS = {
         LONG,
     ),
     "python -m benchmarks.full_size --rows 635500000": LONG,
+    "python -m benchmarks.whole_reviews": LONG,
     "make check-readme": Check(only_looked_up="this is it"),
 }
 

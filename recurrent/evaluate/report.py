@@ -37,8 +37,8 @@ def report(results: Sequence[SplitResult]) -> dict[str, Any]:
         "counts": counts([result.windows for result in results]),
         "data": data([result.windows for result in results]),
     }
-    if results[0].interval:
-        content["interval"] = _mean([coverage(result) for result in results])
+    if intervals := [coverage(own.windows, own.truth.actual, own.interval) for own in results if own.interval]:
+        content["interval"] = _mean(intervals)
     draws = _draws(results)
     if len(draws) > 1:
         content["one_network"] = metrics.over_draws(draws)

@@ -106,6 +106,10 @@ class CsvFile:
             found = "a header without rows" if self.columns else "an empty file"
             raise self._error(None, f"{found}, expected a header and at least one row")
 
+    def signals(self) -> Iterator[Array]:
+        """Yield the signal alone."""
+        return (signal for signal, _ in self.blocks())
+
     def _settled(self, lines: Lines) -> Generator[list[Array], None, None]:
         # closed here: a generator that ends its thread must not be left to the collector, which works in any thread
         with closing(iter(lines)) as blocks:
@@ -186,5 +190,6 @@ def _plain(value: float) -> str:
 
 def _end_of_content(block: bytes) -> int:
     r"""Return where the empty lines at the end of a block begin; one that holds two \r is not empty."""
-    last = max(len(block.rstrip(b"\r\n")) - 1, block.rfind(b"\r\r"))
+    empty = len(block.rstrip(b"\r\n"))
+    last = max(empty - 1, block.rfind(b"\r\r", empty))
     return (block.find(b"\n", last) + 1 or len(block)) if last >= 0 else 0

@@ -1,12 +1,11 @@
 """A recurrent cell and a linear head, between scalers.
 
-Legend of shapes: B batch, T steps, D features, H hidden_size, K targets.
+Legend of shapes: B batch, T steps, D features, H hidden_size, K targets, L layers, P parts of a state.
 """
 
 import math
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from recurrent.network.model_file import ForecasterConfig, ModelFile
 from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
 from recurrent.network.task import task_of
+from recurrent.numerics import total
 from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
@@ -117,22 +117,35 @@ class Forecaster(nn.Module):
             outputs_BAK = self.task.decode(self(*self.inputs(signal_BTD, lengths_B)), self.target_scaler)
         return outputs_BAK if self.ridge is None else outputs_BAK + self.ridge(signal_BTD, None)
 
-    def carry(self, signal_TD: Array, state: Any) -> tuple[Array, Any]:
-        """Go on with one sequence where `state` left it; None: at its beginning.
+    def carry(self, signal_TD: Array, state: Array | None) -> tuple[Array, Array]:
+        """Go on with one sequence where `state` (L, P, 1, H) left it; None: at its beginning.
 
         Returns
         -------
         outputs (T, K) float64 in the labels' unit, and the state after them
         """
         self.eval()
+        parts = () if state is None else torch.from_numpy(state).unbind(dim=1)
+        begin = None if state is None else parts[0] if len(parts) == 1 else parts
         with torch.inference_mode():
             x_1TD = as_tensor(self.signal_scaler.transform(signal_TD[None]))
             if hasattr(self.cell, "backend"):
-                outputs_1TK, state = self.cell(x_1TD, state, head=self.head)
+                outputs_1TK, end = self.cell(x_1TD, begin, head=self.head)
             else:
-                states_1TH, state = self.cell(x_1TD, state)
+                states_1TH, end = self.cell(x_1TD, begin)
                 outputs_1TK = self.head(states_1TH)
-            return self.task.decode(outputs_1TK, self.target_scaler)[0], state
+            last = torch.stack((end,) if isinstance(end, Tensor) else end, dim=1)
+            return self.task.decode(outputs_1TK, self.target_scaler)[0], last.numpy()
+
+    def attribution(self, signal_BTD: Array) -> Array | None:
+        """Return what each step adds to the first target's last output (B, T): gradient times scaled input."""
+        if self.config.vocabulary or not self.task.has_interval or self.ridge is not None:
+            return None
+        self.eval()
+        x_BTD = as_tensor(self.signal_scaler.transform(signal_BTD)).requires_grad_()
+        (slopes_BTD,) = torch.autograd.grad(self(x_BTD)[:, -1, 0].sum(), x_BTD)
+        scale = self.target_scaler.scale[0]
+        return total(slopes_BTD.numpy().astype(np.float64) * x_BTD.detach().numpy(), axis=2) * scale
 
     def save(self, path: Path, inputs: Inputs | None = None) -> None:
         """Write weights, sizes, scalers and the ridge to a file, and what the network reads."""

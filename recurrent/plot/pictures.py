@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from recurrent.plot import forecast, free_running, matrices, training
+from recurrent.plot import attribution, forecast, free_running, matrices, training
 from recurrent.plot._style import Table, name_left_out
 
 
@@ -19,8 +19,8 @@ def draw(
     ----------
     history, summary : history.csv and training.json of the training
     description : predictions/meta.json
-    tables : the CSV files beside it: predictions, and where the network ran on its own output, free_running,
-        error_by_lead_time and single_run
+    tables : the CSV files beside it: predictions, attribution where there is a gradient, and where the network ran on
+        its own output, free_running, error_by_lead_time and single_run
     """
     rows, targets, unit = tables["predictions"], description["target"], description["unit"]
     names, countdown = description["baselines"], description["time_unit"] != "row"  # only a countdown tells the time
@@ -36,6 +36,9 @@ def draw(
         best = min(names, key=lambda name: float(np.abs(rows[name] - rows["actual"]).mean()))
         pictures["forecast"] = forecast.forecast(rows, **labels, time_unit=description["time_unit"], baseline=best)
         pictures["error"] = forecast.error(rows, **labels, countdown=countdown)
+    if "attribution" in tables:
+        about_forecasts = {"target": targets[0], "unit": unit, "time_unit": description["time_unit"]}
+        pictures["attribution"] = attribution.attribution(tables["attribution"], **about_forecasts)
     if "error_by_lead_time" in tables:
         ahead = tables["error_by_lead_time"]
         pictures["error_by_lead_time"] = free_running.error_by_lead_time(ahead, unit=unit)

@@ -1,34 +1,41 @@
-"""Lines of a file that grows, or of standard input, as they arrive."""
+"""Rows of a file that grows, or of standard input, as they arrive: lines, or samples as instruments give them."""
 
 import hashlib
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from recurrent.ingest.line_blocks import LINE_BYTES, UnreadableError
+from recurrent.storage.npy import Array
 
 BLOCK_BYTES = 1 << 20
 REMEMBERED = 1 << 12  # bytes before a place, by which it is recognised
 WAIT = 0.2  # seconds between two looks at a file
 
 
-class ArrivingLines:
-    """Iterates over blocks of whole lines; ends with standard input, and with a file unless it waits.
+class Arriving:
+    """Iterates over blocks of whole rows; ends with standard input, and with a file unless it waits.
 
     Parameters
     ----------
     path : of the file, None: standard input
     wait : whether to wait at the end of a file for more, for ever
-    offset, skipped : bytes and lines of the file that were read before; its header is given again
+    row : the type of a row of samples, such as np.dtype(("<i2", (1,))); None: rows are lines, the last may lack its end
+    offset, skipped : bytes and lines of the file that were read before; the header of lines is given again
     """
 
     md5 = ""  # what has no end has none
     size = 0
 
-    def __init__(self, path: Path | None, *, wait: bool, offset: int = 0, skipped: int = 0) -> None:
-        self._path, self._wait, self.position, self.skipped = path, wait, offset, skipped
+    def __init__(
+        self, path: Path | None, *, wait: bool, row: np.dtype[Any] | None = None, offset: int = 0, skipped: int = 0
+    ) -> None:
+        self._path, self._wait, self._row, self.position, self.skipped = path, wait, row, offset, skipped
         try:
             self._descriptor = sys.stdin.fileno() if path is None else os.open(path, os.O_RDONLY)
         except OSError as error:
@@ -43,17 +50,21 @@ class ArrivingLines:
     def __iter__(self) -> Generator[bytes, None, None]:
         try:
             if self.position:
-                yield self._header()
+                if self._row is None:
+                    yield self._header()
                 os.lseek(self._descriptor, self.position, os.SEEK_SET)
             rest = b""
             while data := os.read(self._descriptor, BLOCK_BYTES) or self._later():
-                cut = data.rfind(b"\n") + 1
-                block, rest = (rest + data[:cut], data[cut:]) if cut else (b"", rest + data)
+                data = rest + data if rest else data
+                cut = data.rfind(b"\n") + 1 if self._row is None else len(data) - len(data) % self._row.itemsize
+                block, rest = (data[:cut], data[cut:]) if cut < len(data) else (data, b"")
                 if len(rest) > LINE_BYTES:
                     raise UnreadableError(f"no line end in {LINE_BYTES} bytes, expected lines that end in \\n")
                 if block:
                     self.position += len(block)
                     yield block
+            if rest and self._row is not None:
+                raise UnreadableError(f"ends after {len(rest)} bytes of a row, expected {self._row.itemsize}")
             if rest:
                 self.position += len(rest)
                 yield rest
@@ -85,3 +96,18 @@ class ArrivingLines:
             raise UnreadableError("was replaced by another file while it was followed")
         if opened.st_size < os.lseek(self._descriptor, 0, os.SEEK_CUR):
             raise UnreadableError("was cut while it was followed")
+
+
+def samples(arriving: Arriving, row: np.dtype[Any], name: Path) -> Iterator[Array]:
+    """Yield rows of samples (n, D); ValueError for a number that is not finite, and for what cannot be read."""
+    rows = arriving.position // row.itemsize
+    try:
+        for block in arriving:
+            found = np.frombuffer(block, row)
+            if found.dtype.kind == "f" and not (finite := np.isfinite(found).all(axis=1)).all():
+                wrong = int(np.argmin(finite))
+                raise UnreadableError(f"row {rows + wrong + 1} holds {found[wrong].tolist()}, expected finite numbers")
+            rows += len(found)
+            yield found
+    except UnreadableError as error:
+        raise ValueError(f"{name}: {error}") from error

@@ -8,7 +8,7 @@ from typing import Any
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.network.interval import Interval
 from recurrent.network.model_file import ModelFile, model_paths
-from recurrent.network.predictor import Predictor, read_predictor
+from recurrent.network.predictor import Network, read_network
 from recurrent.storage.meta import Inputs
 
 
@@ -19,6 +19,7 @@ class Model:
     paths: tuple[Path, ...]
     inputs: Inputs
     all_steps: bool  # whether they have an output for each step of a window
+    whole_windows: bool  # whether they forecast from all steps of a window at once, so that no state can be carried on
     interval: Interval | None
 
     @classmethod
@@ -34,11 +35,13 @@ class Model:
         if saved.inputs is None or saved.config.input != "values" or saved.inputs.one_window_per_group:
             reads = "words" if saved.config.input != "values" else "groups of rows"
             raise ValueError(f"{path}: the model reads {reads}, expected one that reads a recording")
-        return cls(tuple(model_paths(path, 1)[0]), saved.inputs, saved.config.readout == "all_steps", saved.interval)
+        paths, readout = tuple(model_paths(path, 1)[0]), saved.config.readout
+        whole = saved.inputs.relative_to_first or readout == "mean" or saved.ridge is not None
+        return cls(paths, saved.inputs, readout == "all_steps", whole, saved.interval)
 
-    def predictors(self, *, backend: str, threads: int) -> list[Predictor]:
+    def networks(self, *, backend: str, threads: int) -> list[Network]:
         """Return the networks as functions."""
-        return [read_predictor(path, backend=backend, threads=threads) for path in self.paths]
+        return [read_network(path, backend=backend, threads=threads) for path in self.paths]
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +13,42 @@ from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
 
 
-def table(found: Iterable[tuple[int, Array]], inputs: Inputs, interval: Interval | None) -> Iterator[list[str]]:
-    """Yield a header, and for each step the number of its last row, from 1, its forecast and the ends of its interval.
+def line(fields: Sequence[str]) -> bytes:
+    """Return a line."""
+    return (",".join(fields) + "\n").encode()
+
+
+def header(inputs: Inputs, interval: Interval | None) -> bytes:
+    """Return the line above those of `lines`."""
+    ends = ("lower", "upper") if interval else ()
+    several = len(inputs.target) > 1
+    return line(
+        ["row", *inputs.target, *(f"{end}_{name}" if several else end for end in ends for name in inputs.target)]
+    )
+
+
+def lines(found: Iterable[tuple[int, Array]], inputs: Inputs, interval: Interval | None) -> Iterator[bytes]:
+    """Yield for each step the number of its last row, from 1, its forecast and the ends of its interval.
 
     Parameters
     ----------
-    found : number of a step, from 0, and forecasts (n, K) of it and the steps that follow
+    found : number of a step, from 0, and forecasts (n, K) of it and the steps that follow; their lines come together
     """
-    ends = ("lower", "upper") if interval else ()
-    several = len(inputs.target) > 1
-    yield ["row", *inputs.target, *(f"{end}_{name}" if several else end for end in ends for name in inputs.target)]
+    samples = inputs.samples_per_step
     for first, values_nK in found:
         if interval:
             values_nK = np.concatenate([values_nK, *interval.around(values_nK)], axis=1)
-        for step, values in enumerate(values_nK.tolist(), start=first + 1):
-            yield [str(step * inputs.samples_per_step), *map(repr, values)]
+        texts = (",".join(map(repr, values)) for values in values_nK.tolist())
+        rows = count((first + 1) * samples, samples)
+        yield "".join(f"{row},{text}\n" for row, text in zip(rows, texts, strict=False)).encode()
 
 
-def text(rows: Iterable[Sequence[str]]) -> bytes:
-    """Return rows as lines."""
-    return "".join(",".join(row) + "\n" for row in rows).encode()
-
-
-def write(rows: Iterable[Sequence[str]], output: Path | None) -> None:
-    """Write rows as they come to standard output, or to a file, which appears whole or not at all."""
+def write(blocks: Iterable[bytes], output: Path | None) -> None:
+    """Write blocks of lines as they come to standard output, or to a file, which appears whole or not at all."""
     if output is None:
-        for row in rows:
-            sys.stdout.buffer.write(text([row]))
+        for block in blocks:
+            sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
         return
     with replacing(output) as temporary, temporary.open("wb") as file:
-        for row in rows:
-            file.write(text([row]))
+        file.writelines(blocks)

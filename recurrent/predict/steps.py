@@ -9,7 +9,9 @@ import numpy as np
 
 from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
-from recurrent.window.steps import BLOCK_ROWS, features
+from recurrent.window.steps import features
+
+BLOCK_ROWS = 1 << 16  # samples that become steps at a time: they stay in the second-level cache
 
 
 class Steps:
@@ -23,7 +25,12 @@ class Steps:
 
     def __init__(self, inputs: Inputs, *, rows: int = 0, rest: Array | None = None) -> None:
         self._inputs, self.rows = inputs, rows
-        self.rest: Array = np.empty((0, len(inputs.signal))) if rest is None else rest
+        self._waiting = [] if rest is None else [rest]  # joined only when a step is complete
+
+    @property
+    def rest(self) -> Array:
+        """The rows after the last step."""
+        return np.concatenate(self._waiting) if self._waiting else np.empty((0, len(self._inputs.signal)))
 
     def of(self, blocks: Iterable[Array]) -> Iterator[Array]:
         """Yield features (m, F) of the steps that each block (n, D) completes; none where it completes none."""
@@ -32,11 +39,11 @@ class Steps:
                 yield from self._add(block[first : first + BLOCK_ROWS])
 
     def _add(self, block: Array) -> Iterator[Array]:
-        samples, rows = self._inputs.samples_per_step, np.concatenate([self.rest, block]) if len(self.rest) else block
-        whole = len(rows) // samples * samples
-        self.rest = rows[whole:]
-        if whole:
-            x_mSD = rows[:whole].reshape(-1, samples, rows.shape[1])
-            made = features(x_mSD, self._inputs.statistics, row=self.rows)
+        self._waiting.append(block)
+        samples = self._inputs.samples_per_step
+        if whole := sum(map(len, self._waiting)) // samples * samples:
+            rows = np.concatenate(self._waiting) if len(self._waiting) > 1 else block
+            made = features(rows[:whole].reshape(-1, samples, rows.shape[1]), self._inputs.statistics, row=self.rows)
+            self._waiting = [rows[whole:]] if whole < len(rows) else []
             self.rows += whole
             yield made

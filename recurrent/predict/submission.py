@@ -9,16 +9,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from recurrent.network.predictor import Predictor
+from recurrent.network.predictor import Network
 from recurrent.predict.model import Model
+from recurrent.predict.output import line
 from recurrent.predict.steps import Steps
 from recurrent.predict.windows import forecasts
 
 SAMPLE = "sample_submission.csv"
 
 
-def submission(model: Model, folder: Path, predictors: Sequence[Predictor]) -> Iterator[list[str]]:
-    """Yield the header and the rows of the answer, in the order of the sample.
+def submission(model: Model, folder: Path, networks: Sequence[Network]) -> Iterator[bytes]:
+    """Yield the header and the lines of the answer, in the order of the sample.
 
     Raises
     ------
@@ -37,13 +38,13 @@ def submission(model: Model, folder: Path, predictors: Sequence[Predictor]) -> I
     if missing := [path.name for path in segments if not path.is_file()]:
         others = f" and {len(missing) - 5} others" if len(missing) > 5 else ""
         raise ValueError(f"{folder}: {len(missing)} segments are missing: {', '.join(missing[:5])}{others}")
-    yield header
+    yield line(header)
     for path in tqdm(segments, desc=folder.name, disable=None):
         last = None
-        blocks = (signal for signal, _ in model.recording(path).blocks())
-        for _, values in forecasts(Steps(model.inputs).of(blocks), model.inputs, predictors, all_steps=model.all_steps):
+        steps = Steps(model.inputs).of(model.recording(path).signals())
+        for _, values in forecasts(steps, model.inputs, networks, all_steps=model.all_steps):
             last = values[-1]
         if last is None:
             need = model.inputs.seq_len * model.inputs.samples_per_step
             raise ValueError(f"{path}: too few rows for a forecast, expected at least {need}")
-        yield [path.stem, *map(repr, last.tolist())]
+        yield line([path.stem, *map(repr, last.tolist())])

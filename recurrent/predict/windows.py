@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from recurrent.network.predictor import Predictor
+from recurrent.network.predictor import Network
 from recurrent.numerics import mean
 from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
@@ -17,14 +17,14 @@ WINDOWS = 256  # forecast at a time
 
 
 def forecasts(
-    steps: Iterable[Array], inputs: Inputs, predictors: Sequence[Predictor], *, all_steps: bool
+    steps: Iterable[Array], inputs: Inputs, networks: Sequence[Network], *, all_steps: bool
 ) -> Iterator[tuple[int, Array]]:
     """Forecast at each step from the window that ends there, in flat memory.
 
     Parameters
     ----------
     steps : blocks (n, F)
-    predictors : their mean is the forecast
+    networks : their mean is the forecast
     all_steps : whether they have an output for each step of a window
 
     Yields
@@ -36,7 +36,7 @@ def forecasts(
 
     def run(signal_BTF: Array, first_B: Array) -> Array:
         read_BTF, scale, shift = view.transform(signal_BTF, first_B, all_steps=True)
-        outputs_BAK = mean([predictor(read_BTF, None) for predictor in predictors], axis=0)
+        outputs_BAK = mean([network.predict(read_BTF) for network in networks], axis=0)
         last = slice(-outputs_BAK.shape[1], None)
         scale, shift = (of[:, last] if isinstance(of, np.ndarray) else of for of in (scale, shift))
         return np.asarray(outputs_BAK * scale + shift)

@@ -12,6 +12,7 @@ from seeds import rng
 from recurrent.plot import forecast, matrices, pictures
 from recurrent.plot import free_running as ahead
 from recurrent.plot import training as history
+from recurrent.plot.attribution import attribution
 from recurrent.train.history import HISTORY_COLUMNS
 
 RNG = rng(0)
@@ -25,6 +26,7 @@ RUN = {"run": np.repeat(np.arange(5.0), 4), "time": np.arange(20.0)}
 AHEAD = {"step": np.arange(1.0, 5), "network": np.arange(4.0), "persistence": np.arange(4.0) * 2}
 RUNS = RUN | {"actual": RNG.normal(size=20), "predicted": RNG.normal(size=20)}
 RUNS_OF_TWO = RUN | {f"{n}_{t}": RNG.normal(size=20) for n in ("actual", "predicted") for t in "xy"}
+LISTENED = {"time": TIME, "2.5": np.zeros(40), "0.0": RNG.normal(size=40)}
 SHARES = RNG.uniform(0.01, 0.99, 40)
 CLASSES = {"time": TIME, "actual": (TIME > 12).astype(float), "predicted_no": SHARES, "predicted_yes": 1 - SHARES}
 CORRELATIONS = {"names": ["a", "b"], "values": [[1.0, -0.8], [-0.8, 1.0]]}
@@ -43,6 +45,7 @@ CASES = {
         {"predictions": ONE, "error_by_lead_time": AHEAD, "free_running": RUNS, "single_run": RUNS},
         {"forecast", "error", "error_by_lead_time", "free_running_overview"},
     ),
+    "attribution": (QUANTITY, {"predictions": ONE, "attribution": LISTENED}, {"forecast", "error", "attribution"}),
     "two targets": (QUANTITY | {"target": ["x", "y"]}, {"predictions": TWO}, set()),
     "two targets, free running": (
         QUANTITY | {"target": ["x", "y"]},
@@ -90,7 +93,7 @@ def test_every_baseline_is_drawn_or_named_in_every_picture_of_a_forecast(name, n
     def named(words):
         return set(re.split(r"[ ,:]+", " ".join(words))) & set(names)
 
-    for picture in set(drawn) - {"training", "correlations", "most_wrong"}:
+    for picture in set(drawn) - {"training", "attribution", "correlations", "most_wrong"}:
         shown = named(str(line.get_label()) for axes in drawn[picture].axes for line in axes.lines)
         left_out = named(re.findall(r"not drawn here: (.*)", said(drawn[picture])))
         assert (shown | left_out, shown & left_out) == (set(names), set()), picture
@@ -116,6 +119,17 @@ def test_only_a_countdown_is_early_or_late_and_has_the_bound_of_the_exercise(cou
     assert ("exercise" in said(trained(countdown=countdown))) == countdown
     drawn = pictures.draw(LOG, ENDING, QUANTITY | {"time_unit": "s" if countdown else "row"}, {"predictions": ONE})
     assert ("too late" in said(drawn["error"])) == ("exercise" in said(drawn["training"])) == countdown
+
+
+def test_what_a_forecast_rests_on_is_told_in_seconds_before_it():
+    about = {"target": "height", "unit": "m", "time_unit": "s"}
+    table = {"time": TIME} | {
+        str(6.0 - 2 * step): np.full(40, share) for step, share in enumerate((1.0, 0.0, 4.0, 5.0))
+    }
+    words = said(attribution(table, **about))
+    assert "first 40 windows" in words and "Half lies in the last 2 s" in words
+    silent = attribution({name: values * (name == "time") for name, values in table.items()}, **about)
+    silent.canvas.draw()
 
 
 def test_a_run_without_a_target_names_none():

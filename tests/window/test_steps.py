@@ -44,6 +44,13 @@ def test_statistics_are_those_of_scipy(tmp_path, statistic, length):
     np.testing.assert_allclose(features, expected, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.parametrize("statistic", ["p25", "p75", "iqr", "max"])
+def test_loud_samples_of_16_bits_are_those_of_any_type(statistic):
+    loud = np.array([[[-30000], [30000]]], np.int16)  # a quantile lies between the two
+    found, wanted = (steps.features(of, (statistic,), row=0) for of in (loud, loud.astype(np.float64)))
+    assert found.tolist() == wanted.tolist()
+
+
 def test_every_statistic_is_known_to_the_schema_and_compared_with_something():
     assert {*steps.AGGREGATES} == {*get_args(Statistic)}
     assert {*steps.AGGREGATES} == {*BY_SCIPY, "none", "mean", "std", "max", "log_mean", "log_std"}
