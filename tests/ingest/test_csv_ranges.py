@@ -81,6 +81,17 @@ def test_failures_are_found_wherever_ranges_meet(folder, cycles, block_bytes, ra
     assert one[2] == [i for i in range(1, len(times)) if times[i] > times[i - 1]]
 
 
+@pytest.mark.parametrize("empty", [b"\n", b"\r\n\n", b"\n" * 9])
+def test_empty_lines_are_held_against_a_file_when_more_follows(tmp_path, empty):
+    for rest in (b"1,2\n", b"", b"abc\n"):
+        (tmp_path / "f.csv").write_bytes(b"x,t\n" + b"1,9\n" * 5 + empty + rest)
+        for size in range(1, 30):
+            for blocks in (1, 2, 3):
+                one, ranged = both(tmp_path / "f.csv", block_bytes=size, range_blocks=blocks)
+                assert one == ranged
+                assert (f"{tmp_path / 'f.csv'}:7: an empty line" in str(one[0])) == bool(rest)
+
+
 def test_a_line_without_end_is_refused_in_the_same_place(tmp_path, monkeypatch):
     monkeypatch.setattr(line_blocks, "LINE_BYTES", 100)
     monkeypatch.setattr(line_blocks, "SEARCH_BYTES", 7)
