@@ -39,8 +39,10 @@ def measure(rows: int, counts: list[int], rounds: int) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in ("few", "all"):
-            rate = (rows if size == "all" else 5000) / SECONDS_PER_CYCLE / settings["simulate"]["cycles"]
-            own = change(change(settings, "simulate.sample_rate", rate), "ingest.csv", str(folder / f"{size}.csv"))
+            cycles = settings["simulate"]["cycles"] if size == "all" else 5
+            rate = (rows if size == "all" else 5000) / SECONDS_PER_CYCLE / cycles
+            own = change(change(settings, "simulate.sample_rate", rate), "simulate.cycles", cycles)
+            own = change(own, "ingest.csv", str(folder / f"{size}.csv"))
             (folder / f"{size}.yaml").write_text(yaml.safe_dump(own))
             stage("simulate", folder / f"{size}.yaml", folder / f"{size}.csv")
         for number in range(rounds):
