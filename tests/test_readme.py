@@ -21,6 +21,7 @@ from small_project import computed_elsewhere, write_params
 
 BEGINS = re.compile(r"(?:dvc|make|python3?|pip|git|pytest|kaggle)\s")
 P4581 = ROOT.parent / "shared" / "data" / "p4581" / "p4581_3800_4100.csv"
+SCALE = importlib.util.find_spec("distributed")
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ CHECKS = {
     "-S ingest.target=time_to_failure": Check(
         "Ran experiment", before="cp data/raw/simulated.csv press7.csv", here={"/data/press7.csv": "$PWD/press7.csv"}
     ),
+    "DASK_WORKERS=2 python -m stages.ingest data/quake/series": Check(
+        r"rows, \d+ failures", only_looked_up="" if SCALE else "needs the packages of make test-scale"
+    ),
+    "python -m benchmarks.workers": LONG,
     "dvc exp run plot -S ingest.csv=/data/experiments -S window.split=recordings": Check(
         "Ran experiment",
         before="mkdir experiments; for n in 1 2 3; do head -n 300000 data/raw/simulated.csv > experiments/$n.csv; done",
