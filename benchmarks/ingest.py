@@ -103,19 +103,22 @@ def write_peers(blocks: Blocks, folder: Path) -> None:
 
 def write_ours(csv: Path, folder: Path) -> None:
     """Do the work of the stage ingest."""
-    from recurrent.ingest.csv_stream import CsvFile
-    from recurrent.storage.series_writer import SeriesWriter
+    from recurrent.sources import recording
 
-    source = CsvFile(csv, signal=(NAMES[0],), target=NAMES[1], failure_threshold=0.05)
-    with SeriesWriter(folder) as writer:
-        for signal, target in source.blocks():
-            writer.append(signal, target)
-        writer.finish({"failures": source.failures, "md5": source.md5})
+    options = recording.Options(
+        signal=(NAMES[0],),
+        target=NAMES[1],
+        signal_unit="counts",
+        target_unit="s",
+        failure_threshold=0.05,
+        last_cycle="keep",
+    )
+    recording.read(options, csv).write(folder)
 
 
 def work(tool: str, csv: Path, folder: Path) -> None:
     """Run one tool in this process and print the seconds it took."""
-    for package in ("recurrent.ingest.csv_stream",) if tool == OURS else (tool.split("_")[0], "pyarrow.csv"):
+    for package in ("recurrent.sources.recording",) if tool == OURS else (tool.split("_")[0], "pyarrow.csv"):
         importlib.import_module(package)
     begin = time.perf_counter()
     if tool == OURS:
@@ -130,7 +133,8 @@ def run(tool: str, csv: Path, folder: Path) -> tuple[float, float] | None:
     command = [sys.executable, "-m", "benchmarks.ingest", "--tool", tool, str(csv), str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout
-    printed = process.stdout.read()
+    with process.stdout:
+        printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return None if process.returncode else (float(printed), usage.ru_maxrss / 1024)  # KiB on Linux

@@ -81,7 +81,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--over", required=True, metavar="KEY=V1,V2,...", help="the key that varies")
     parser.add_argument("-S", dest="sets", action="append", default=[], metavar="KEY=VALUE", help="change a key")
-    parser.add_argument("--table", type=Path, help="Markdown file with markers for this key")
+    parser.add_argument("--table", type=Path, help="Markdown file to write the table into")
+    parser.add_argument("--marker", help="between which markers there; default: those named like the key")
     arguments = parser.parse_args()
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     for key, _, value in (item.partition("=") for item in arguments.sets):
@@ -93,7 +94,7 @@ def main() -> None:
     text = table(key, values, results)
     print(text)
     if arguments.table:
-        arguments.table.write_text(fill(arguments.table.read_text(), key, text))
+        arguments.table.write_text(fill(arguments.table.read_text(), arguments.marker or key, text))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 STYLES = {
     "manual": {"color": ORANGE, "linestyle": "-", "marker": "o"},
-    "rnn": {"color": BLACK, "linestyle": ":", "marker": "x"},
     "gru": {"color": BLUE, "linestyle": "--", "marker": "s"},
     "lstm": {"color": GREEN, "linestyle": "-.", "marker": "^"},
 }

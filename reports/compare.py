@@ -15,7 +15,9 @@ from reports.revisions import ReadError, Revision, differences, dotted, read
 
 def escaped(text: str) -> str:
     """Return text that Markdown and HTML show as it is, in one line."""
-    return re.sub(r"([\\`*\[\]|~#]|\b_|_\b)", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    return re.sub(
+        r"([\\`*\[\]|~#]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", html.escape(" ".join(text.split()), quote=False)
+    )
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

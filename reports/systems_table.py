@@ -27,6 +27,8 @@ REQUIRED: dict[str, tuple[tuple[str, str, float], ...]] = {
     "tide_gauge": (("mean absolute error, m", "test.mae", float("nan")),),
 }
 
+ROUNDING = 2.0**-23  # float32's: two forecasts differ by less where the next best one's error is so much larger
+
 
 def value(metrics: dict[str, Any], path: str) -> float:
     """Return one figure of the metrics, or the ratio of two."""
@@ -55,6 +57,7 @@ class Figure:
     high: float
     draws: str  # of one network alone: mean, standard deviation, number
     greater_is_better: bool
+    equal: bool  # to rounding
 
     @classmethod
     def read(cls, metrics: dict[str, Any], path: str) -> "Figure":
@@ -67,16 +70,21 @@ class Figure:
         low, high = (scored["gain_ci95"][key][end] / scale for end in ("low", "high"))
         alone = scored.get("one_network", {}).get(key)
         draws = f"{alone['mean'] / scale:.3g} ± {alone['sd'] / scale:.1g} ({alone['n']})" if alone else ""
-        return cls(value(metrics, path), best, known[best], low, high, draws, key == "accuracy")
+        ours = value(metrics, path)
+        others = [score for name, score in known.items() if name != best]
+        equal = key != "accuracy" and bool(others) and abs(ours - known[best]) < ROUNDING * min(others)
+        return cls(ours, best, known[best], low, high, draws, key == "accuracy", equal)
 
     @property
     def verdict(self) -> str:
         """Return better, not sure or worse."""
-        return verdict(self.low, self.high)
+        return "not sure" if self.equal else verdict(self.low, self.high)
 
     def learnt(self, what: str) -> str:
         """Say what was learnt beyond the best baseline, also where that is nothing."""
         apart = f"{what} {self.ours:.3g} against {self.theirs:.3g}"
+        if self.equal:
+            return f"nothing beyond {self.baseline}, which it equals to rounding ({apart})"
         if self.verdict == "worse":
             return f"nothing beyond {self.baseline}, which is better ({apart})"
         if self.verdict == "not sure":

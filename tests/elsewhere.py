@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,7 @@ class Condition:
     checkout: Callable[[Path], None] | None = None  # fills a folder in which the suite runs, in place of this one
     missing: Callable[[], str] = lambda: ""  # why this machine cannot do it
     quick: Sequence[str] = ()
+    folder: str = "project"  # name of that checkout
 
 
 @contextlib.contextmanager
@@ -72,6 +74,19 @@ def without_compiler(folder: Path) -> Iterator[Environment]:
             if not COMPILERS.fullmatch(program.name) and not (programs / program.name).is_symlink():
                 (programs / program.name).symlink_to(program)
     yield {"PATH": str(programs), "XDG_CACHE_HOME": str(folder / "cache"), "CC": ""}
+
+
+@contextlib.contextmanager
+def language(folder: Path, name: str) -> Iterator[Environment]:
+    """Another language, which the machine may lack."""
+    subprocess.run(["localedef", "-i", name, "-f", "UTF-8", str(folder / f"{name}.UTF-8")], check=True)
+    yield {"LC_ALL": f"{name}.UTF-8", "LOCPATH": str(folder)}
+
+
+@contextlib.contextmanager
+def read_only_home(folder: Path) -> Iterator[Environment]:
+    """A home in which not even root can write."""
+    yield {"HOME": "/proc/self", "XDG_CACHE_HOME": ""}
 
 
 def clone(folder: Path) -> None:
@@ -110,6 +125,17 @@ def no_avx2() -> str:
     return "" if has_avx2() else "no x86 processor with AVX2 and FMA"
 
 
+def no_localedef() -> str:
+    return "" if shutil.which("localedef") else "no localedef on the path"
+
+
+def no_mounts() -> str:
+    try:
+        return subprocess.run([*WITHOUT_PROC, "true"], capture_output=True, text=True).stderr.strip()
+    except FileNotFoundError:
+        return "no unshare on the path"
+
+
 def no_clang() -> str:
     return "" if shutil.which("clang") else "no clang on the path"
 
@@ -139,6 +165,9 @@ def tests(*names: str) -> list[str]:
 
 # the user's own files, seen as another user who is not root and whom permissions bind
 NOT_ROOT = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+# /proc is covered by an empty folder, for these processes only
+WITHOUT_PROC = ("unshare", "--mount", *(["--map-root-user"] if os.geteuid() else []), "sh", "-c",
+                'mount -t tmpfs none /proc && exec "$@"', "sh")  # fmt: skip
 OF_RECORDINGS = tests(
     "fault", "leakage", "metrics", "pipeline", "report", "source_contract", "trainer", "trainer_tasks"
 )
@@ -172,6 +201,13 @@ CONDITIONS = [
     Condition("clang", "our C code built by clang", {"CC": "clang"}, missing=no_clang),
     Condition("no-compiler", "no C compiler and nothing compiled before", prepare=without_compiler, quick=OF_COMPILED),
     Condition("not-root", "a user who is not root", before=NOT_ROOT, missing=no_other_user),
+    *(
+        Condition(f"lang-{name}", f"the language {name}", prepare=partial(language, name=name), missing=no_localedef)
+        for name in ("tr_TR", "de_DE")
+    ),
+    Condition("home", "a home that cannot be written", prepare=read_only_home),
+    Condition("no-proc", "no /proc", before=WITHOUT_PROC, missing=no_mounts),
+    Condition("path", "a clone whose path needs quotes", checkout=clone, missing=no_git, folder="a 'b' $c İß"),
     Condition("clone", "a clean clone of the last commit", checkout=clone, missing=no_git),
     Condition("after-run", "a clone in which the pipeline has run", checkout=clone_after_a_run, missing=no_git),
     Condition("no-git", "the files of the last commit without Git", checkout=export, missing=no_git),
@@ -182,7 +218,7 @@ def run(condition: Condition, *, quick: bool, jobs: int, log: Path) -> bool:
     """Run the suite under one condition and print its line; say whether it passed."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, condition.prepare(Path(folder)) as more:
-        home = Path(folder) / "project" if condition.checkout else ROOT
+        home = Path(folder) / condition.folder if condition.checkout else ROOT
         if condition.checkout:
             condition.checkout(home)
         suite = [sys.executable, "-m", "pytest", "-n", str(jobs), "--dist", "worksteal", "-p", "no:cacheprovider"]

@@ -132,6 +132,7 @@ CHECKS = {
         LONG,
     ),
     "python -m benchmarks.full_size --rows 635500000": LONG,
+    "python -m benchmarks.whole_reviews": LONG,
     "make check-readme": Check(only_looked_up="this is it"),
 }
 

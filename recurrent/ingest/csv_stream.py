@@ -190,7 +190,6 @@ def _plain(value: float) -> str:
 
 def _end_of_content(block: bytes) -> int:
     r"""Return where the empty lines at the end of a block begin; one that holds two \r is not empty."""
-    if block[-1:] == b"\n" and block[-2:-1] not in (b"\n", b"\r", b""):  # most blocks; the search takes a tenth of all
-        return len(block)
-    last = max(len(block.rstrip(b"\r\n")) - 1, block.rfind(b"\r\r"))
+    empty = len(block.rstrip(b"\r\n"))
+    last = max(empty - 1, block.rfind(b"\r\r", empty))
     return (block.find(b"\n", last) + 1 or len(block)) if last >= 0 else 0

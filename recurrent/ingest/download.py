@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
 import shutil
 import socket
@@ -13,6 +12,8 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from recurrent.storage.atomic import replacing
 
 CHUNK_BYTES = 1 << 18
 # "Request Timeout" and "Too Many Requests" pass, like the server's own errors from 500 on; other codes do not.
@@ -143,10 +144,8 @@ def _from_folder(file: File, mirror: Path, folder: Path) -> Path:
 
 def _place(source: Path, target: Path, *, move: bool = False) -> Path:
     """Copy completely or not at all; a link would hand the cache's file to whoever writes to the folder."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")
-    (shutil.move if move else shutil.copyfile)(source, temporary)
-    os.replace(temporary, target)
+    with replacing(target) as temporary:
+        (shutil.move if move else shutil.copyfile)(source, temporary)
     return target
 
 

@@ -80,6 +80,30 @@ def require_file(path: Path) -> None:
         raise UnreadableError(f"{error.strerror}, expected a file") from error
 
 
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Raise UnreadableError where `path` is no file, or where it is not the same one at the end."""
+    require_file(path)
+    before = path.stat()
+    yield
+    require_unchanged(path, before)
+
+
+def require_unchanged(path: Path, before: os.stat_result) -> None:
+    """Raise UnreadableError where a file is no longer what it was `before`, so that its md5 is of what was parsed."""
+    try:
+        after = path.stat()
+    except OSError as error:
+        raise UnreadableError(f"deleted or moved while it was read ({error.strerror}); {AGAIN}") from error
+    if before.st_ino != after.st_ino:
+        raise UnreadableError(f"replaced by another file while it was read; {AGAIN}")
+    if before.st_size != after.st_size:
+        sizes = f"{before.st_size:,} bytes before, {after.st_size:,} after"
+        raise UnreadableError(f"cut or grown while it was read, {sizes}; {AGAIN}")
+    if before.st_mtime_ns != after.st_mtime_ns:
+        raise UnreadableError(f"written to while it was read; {AGAIN}")
+
+
 class LineBlocks:
     """Iterates over a plain, .gz, .zst or one-member .zip file; `md5` (of the file as packed) comes last."""
 
@@ -118,22 +142,8 @@ class LineBlocks:
                     raise UnreadableError(f"{found} in {LINE_BYTES} bytes, expected lines that end in \\n")
             if rest:
                 yield rest
-        self._require_unchanged()
+        require_unchanged(self._path, self._before)
         self.md5 = checksum.hexdigest()
-
-    def _require_unchanged(self) -> None:
-        """Raise UnreadableError where the file is no longer what was opened, so that `md5` is of what was parsed."""
-        try:
-            before, after = self._before, self._path.stat()
-        except OSError as error:
-            raise UnreadableError(f"deleted or moved while it was read ({error.strerror}); {AGAIN}") from error
-        if before.st_ino != after.st_ino:
-            raise UnreadableError(f"replaced by another file while it was read; {AGAIN}")
-        if before.st_size != after.st_size:
-            sizes = f"{before.st_size:,} bytes before, {after.st_size:,} after"
-            raise UnreadableError(f"cut or grown while it was read, {sizes}; {AGAIN}")
-        if before.st_mtime_ns != after.st_mtime_ns:
-            raise UnreadableError(f"written to while it was read; {AGAIN}")
 
     def _unpacked(self, checksum: Any, thread: ThreadPoolExecutor) -> Any:
         suffix = self._path.suffix.lower()

@@ -16,7 +16,7 @@ import pandas as pd
 
 from recurrent.ingest.csv_header import EXACT, INTEGER, NUMBER, is_exact, read_header, shown
 from recurrent.ingest.download import digest
-from recurrent.ingest.line_blocks import LineBlocks, UnreadableError, require_file
+from recurrent.ingest.line_blocks import LineBlocks, UnreadableError, unchanged
 from recurrent.storage.npy import EXACT_IN_FLOAT
 
 BLOCK_BYTES = 1 << 21
@@ -142,9 +142,9 @@ def _records(path: Path, text: str, delimiter: str, header_line: int) -> Iterato
 def _sheet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[Row], str]:
     """Read the first sheet of a workbook, its cells as text."""
     try:
-        require_file(path)
-        md5 = digest(path)
-        cells = pd.read_excel(path, header=None, dtype=str, na_filter=False, engine="openpyxl")
+        with unchanged(path):
+            md5 = digest(path)
+            cells = pd.read_excel(path, header=None, dtype=str, na_filter=False, engine="openpyxl")
     except UnreadableError as error:
         raise ValueError(f"{path}: {error}") from error
     except (OSError, KeyError, zipfile.BadZipFile) as error:

@@ -38,8 +38,13 @@ class Scaler:
         return cls((0.0,) * len(spread), tuple(np.where(spread > 0, spread, 1.0).tolist()))
 
     def transform(self, values: Array) -> Array:
-        """(..., D) in their own units -> (..., D) float32 for a network."""
-        return ((values - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+        """(..., D) in their own units -> (..., D) float32 for a network; ValueError where float32 cannot hold them."""
+        try:
+            with np.errstate(over="raise"):
+                return ((values - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+        except FloatingPointError:
+            expected = f"less than float32's largest number times {self.scale}, the spread of train, from its mean"
+            raise ValueError(f"found a value of {np.abs(values).max():g}, expected {expected}") from None
 
     def inverse(self, scaled: Array) -> Array:
         """(..., D) from a network -> (..., D) float64 in their own units."""

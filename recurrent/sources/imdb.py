@@ -20,6 +20,7 @@ import numpy as np
 
 from recurrent.config.fields import Count, Fraction, Section, Seed
 from recurrent.ingest.download import File, digest
+from recurrent.ingest.line_blocks import UnreadableError, unchanged
 from recurrent.sources._contract import row_counts, series_meta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Recording
@@ -80,7 +81,11 @@ def read(options: Options, raw: Path) -> Recording:
     """
     path = next((raw / name for name in (ARCHIVE, TABLE) if (raw / name).is_file()), raw / ARCHIVE)
     try:
-        reviews = sorted(_archive(path) if path.name == ARCHIVE else _table(path))
+        with unchanged(path):
+            reviews = sorted(_archive(path) if path.name == ARCHIVE else _table(path))
+            md5 = digest(path)
+    except UnreadableError as error:
+        raise ValueError(f"{path}: {error}") from error
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise ValueError(f"{path}: cannot be read to its end, missing, cut or damaged: {error}") from error
     test = [review for review in reviews if review.part == "test"]
@@ -107,7 +112,7 @@ def read(options: Options, raw: Path) -> Recording:
         target=["sentiment"],
         units=("word", "class"),
         time_unit="word",
-        md5=digest(path),
+        md5=md5,
         counts=row_counts(published, unit="reviews", dropped=dropped, noted={"cut_to_words_kept": long}),
         classes=list(CLASSES),
         vocabulary=vocabulary,

@@ -17,6 +17,7 @@ from recurrent.storage.series import Series
 
 BLOCK_ROWS = 1 << 20  # samples held at a time
 BANDS = 4  # of frequencies, equally wide, from 0 to half the sample rate
+LARGEST, SMALLEST = 1e36, 1e-30  # between them squares are exact in float64, and scaled values finite in float32
 BITS = 30  # of a band's power: beyond them the FFT's rounding decides
 
 
@@ -94,19 +95,26 @@ def features(x_nSD: Array, statistics: Sequence[str], *, row: int) -> Array:
     Raises
     ------
     ValueError
-        Where a statistic has no finite value, such as the logarithm of a constant stretch's spread.
+        Where a statistic has no finite value, such as the logarithm of a constant stretch's spread, or one that is
+        too large to compute with.
     """
-    samples = x_nSD.shape[1]
-    with np.errstate(divide="ignore", invalid="ignore"):  # refused below, with the row
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # refused below, with the row
         columns = {name: AGGREGATES[name](x_nSD) for name in statistics}
     for name, values in columns.items():
-        if not (finite := np.isfinite(values).all(axis=1)).all():
-            step = int(np.argmin(finite))
-            raise ValueError(
-                f"signal, rows {row + step * samples} to {row + (step + 1) * samples - 1}: {name} is {values[step]}, "
-                "expected a finite number; choose another window.statistic or a larger samples_per_step"
-            )
+        require_computable(values, "signal", name, row=row, samples=x_nSD.shape[1])
     return np.concatenate(list(columns.values()), axis=1)
+
+
+def require_computable(values_nD: Array, array: str, name: str = "it", *, row: int = 0, samples: int = 1) -> None:
+    """Raise ValueError, with the rows of the series, for the first step with a value that is beyond LARGEST."""
+    if not (usable := (np.abs(values_nD) <= LARGEST).all(axis=1)).all():
+        step = int(np.argmin(usable))
+        first, last = row + step * samples, row + (step + 1) * samples - 1
+        raise ValueError(
+            f"{array}, {f'rows {first} to {last}' if samples > 1 else f'row {first}'}: {name} is {values_nD[step]}, "
+            f"expected a number from -{LARGEST:g} to {LARGEST:g}; choose another window.statistic, a larger "
+            "samples_per_step or another unit"
+        )
 
 
 def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[str]) -> Iterator[tuple[Array, Array]]:
@@ -120,5 +128,7 @@ def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[s
         steps = len(signal) // samples_per_step
         x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
         if steps:
-            yield features(x_nSD, statistics, row=first), target[samples_per_step - 1 :: samples_per_step]
+            of_steps = target[samples_per_step - 1 :: samples_per_step]
+            require_computable(of_steps, "target", row=first + samples_per_step - 1)
+            yield features(x_nSD, statistics, row=first), of_steps
         first += len(signal)

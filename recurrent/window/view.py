@@ -10,6 +10,7 @@ import numpy as np
 
 from recurrent.storage.meta import Inputs
 from recurrent.storage.npy import Array
+from recurrent.window.steps import SMALLEST
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class View:
         Raises
         ------
         ValueError
-            Where the first value of a window is 0 and window.relative_to_first would divide by it.
+            Where the first value of a window is 0, or nearly, and window.relative_to_first would divide by it.
         """
         scale: Array | float = 1.0
         shift: Array | float = 0.0
@@ -59,11 +60,12 @@ class View:
             shift = (signal_BTD if all_steps else signal_BTD[:, -1:])[..., self.measured_columns].astype(np.float64)
         if self.relative_to_first:
             base_B1D = signal_BTD[:, :1].astype(np.float64)
-            if not base_B1D.all():
-                window, _, column = np.argwhere(base_B1D == 0)[0].tolist()
+            if (none := np.abs(base_B1D) < SMALLEST).any():
+                window, _, column = np.argwhere(none)[0].tolist()
                 raise ValueError(
-                    f"{self.features[column]} is 0 in step {first_B[window]}, the first of a window, which "
-                    "window.relative_to_first divides by; choose other columns or window.relative_to_first false"
+                    f"{self.features[column]} is {base_B1D[window, 0, column]:g} in step {first_B[window]}, the first "
+                    "of a window, which window.relative_to_first divides by; choose other columns or "
+                    "window.relative_to_first false"
                 )
             signal_BTD = signal_BTD / base_B1D - 1
             scale = base_B1D[..., self.measured_columns]

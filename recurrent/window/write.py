@@ -13,7 +13,7 @@ from recurrent.storage.series_writer import SeriesWriter
 from recurrent.window.meta import PARTS, Digests, PartName, WindowsMeta
 from recurrent.window.part import Part, parts_of
 from recurrent.window.split import Splitter
-from recurrent.window.steps import aggregate
+from recurrent.window.steps import SMALLEST, aggregate, require_computable
 
 
 def write_windows(
@@ -72,11 +72,18 @@ def write_windows(
         # one for each array, so that they do not depend on the size of blocks
         signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
         known_md5 = None if known is None else hashlib.md5(known.data, usedforsecurity=False).hexdigest()
+        largest = np.zeros(1)  # of each column
         for signal, target, of_group in _steps(series, order, samples_per_step, statistics):
+            largest = np.maximum(largest, np.abs(np.c_[signal, target].astype(np.float64)).max(axis=0))
             of_known = None if known is None else known[writer.rows : writer.rows + len(signal)]
             writer.append(signal, target, of_group, of_known)
             signal_md5.update(np.ascontiguousarray(signal).data)
             target_md5.update(np.ascontiguousarray(target).data)
+        if (vanishing := (largest > 0) & (largest < SMALLEST)).any():
+            raise ValueError(
+                f"a column has values up to {np.max(largest, where=vanishing, initial=0):g} only, expected some of at "
+                f"least {SMALLEST:g}, whose squares can be computed; choose another unit"
+            )
         writer.finish(
             WindowsMeta(
                 splits=tuple({name: split[name].describe() for name in PARTS} for split in parts),
@@ -115,6 +122,8 @@ def _steps(
         for signal, target in aggregate(series, samples_per_step, statistics):
             yield signal, target, None
     else:
+        require_computable(series.signal, "signal")
+        require_computable(series.target, "target")
         rows = slice(None) if order is None else order
         yield series.signal[rows], series.target[rows], series.group[rows]
 

@@ -91,9 +91,12 @@ def run(name, home, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name, *arguments(name)])
     monkeypatch.setattr(starter, "_require_own_workspace", lambda script: None)
     monkeypatch.setattr(starter.signal, "signal", lambda *_: None)
-    with pytest.raises(SystemExit) as end:
+    code = 0
+    try:
         starter.run(module.main)
-    return end.value.code, capsys.readouterr().err
+    except SystemExit as end:
+        code = end.code
+    return code, capsys.readouterr().err
 
 
 def refused(name, home, path, content, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from machine import needs_compiler
@@ -14,7 +15,11 @@ from recurrent import compiled_c
 ALL = "CHAOS" in os.environ  # make chaos
 SUPPORT = ROOT / "tests" / "support"
 # in the suite each nth of some: a stage is run twice for each
-CASES = [("once", "window", 7), ("once", "train", 15), ("full", "ingest", 9), ("kill", "window", 10)]
+CASES = [
+    *(("once", stage, every) for stage, every in {"window": 13, "train": 31, "evaluate": 37, "plot": 47}.items()),
+    ("full", "ingest", 17),
+    *(("kill", stage, every) for stage, every in {"window": 17, "train": 67}.items()),
+]
 EVERY = [(how, stage, 1) for how in ("once", "full", "kill") for stage in DVC]
 
 
@@ -29,7 +34,7 @@ def disk(tmp_path_factory):
 
 
 @needs_compiler
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="preloaded libraries are Linux's")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc, with preloaded libraries of Linux")
 @pytest.mark.parametrize(("how", "stage", "every"), EVERY if ALL else CASES)
 def test_the_nth_operation_fails(project, disk, tmp_path, how, stage, every):
     command = [sys.executable, SUPPORT / "failing_disk.py", project, stage, how, str(every), tmp_path]

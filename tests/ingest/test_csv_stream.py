@@ -4,7 +4,6 @@ import csv
 import gzip
 import hashlib
 import os
-import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
+from changed_files import CHANGES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -359,15 +359,6 @@ def test_real_laboratory_data_bit_for_bit(real_data):
     assert source.md5 == "43a16aaaffb82dbc5a95f8ac34f84ae5"
     assert signal.dtype == np.int64 and signal[:, 0].tolist() == [int(row[0]) for row in rows[1:]]
     assert target.tobytes() == np.array([float(row[1]) for row in rows[1:]]).tobytes()
-
-
-CHANGES = {
-    "cut": (lambda path: os.truncate(path, 39_969), "cut or grown while it was read, 40,010 bytes before, 39,969"),
-    "grown": (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "cut or grown .* 40,010 bytes before, 40,011"),
-    "replaced": (lambda path: os.replace(shutil.copy(path, f"{path}.new"), path), "replaced by another file"),
-    "deleted": (lambda path: path.unlink(), "deleted or moved while it was read"),
-    "written": (lambda path: os.utime(path, ns=(0, 0)), "written to while it was read"),
-}
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -1,13 +1,16 @@
 """The difference of two revisions: paired by window, three verdicts, and no promise where nothing can be paired."""
 
+import json
+from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from seeds import rng
 
 from reports import paired
-from reports.compare import escaped
+from reports.compare import escaped, table
 from reports.revisions import columns
 
 
@@ -74,7 +77,32 @@ def test_a_table_of_numbers_is_read():
         ("<img src=x>|a&b", r"&lt;img src=x&gt;\|a&amp;b"),
         ("[a](javascript:x) `c` **d** _e_", r"\[a\](javascript:x) \`c\` \*\*d\*\* \_e\_"),
         ("test.mean_delta\n# x", r"test.mean_delta \# x"),
+        ("a.__b__ c_d_", r"a.\_\_b\_\_ c_d\_"),
     ],
 )
 def test_what_is_told_stays_text(text, shown):
     assert escaped(text) == shown
+
+
+class Shown(HTMLParser):
+    """What a page shows, and the tags it is made of."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text = set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.real_data
+def test_naughty_names_of_experiments_and_scores_stay_text(real_data):
+    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    for text in json.loads((real_data / "odd" / "naughty-strings" / "blns.json").read_text(encoding="utf-8")):
+        page = Shown(reader.render(table([text, "score"], [[text, "1"]])))
+        assert page.tags <= {"table", "thead", "tbody", "tr", "th", "td"}, text
+        assert page.text.count(" ".join(text.split())) >= 2, text

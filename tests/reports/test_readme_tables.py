@@ -84,12 +84,20 @@ def test_gains_are_in_the_unit_of_the_row():
         ("accuracy", 0.9, 0.8, 0.01, 0.2, "50.0% of the error that ridge leaves (what 0.9 against 0.8)"),
         ("mae", 0.9, 1.0, -0.01, 0.2, "nothing beyond ridge that may not be chance (what 0.9 against 1)"),
         ("mae", 2.0, 1.0, -2.0, -0.2, "nothing beyond ridge, which is better (what 2 against 1)"),
+        (
+            "mse",
+            1e-20,
+            2e-20,
+            1e-21,
+            2e-20,
+            "nothing beyond ridge, which it equals to rounding (what 1e-20 against 2e-20)",
+        ),
     ],
 )
 def test_what_was_learnt_is_said_also_where_that_is_nothing(key, ours, theirs, low, high, words):
     metrics = {
         "test": {key: ours},
-        "baselines": {"ridge": {key: theirs}},
+        "baselines": {"ridge": {key: theirs}, "median": {key: 0.5 if key == "accuracy" else 3.0}},
         "gain_ci95": {key: {"low": low, "high": high}},
     }
     assert systems.Figure.read(metrics, f"test.{key}").learnt("what") == words

@@ -7,6 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from changed_files import CHANGES, altering
 from small_data import REVIEWS, reviews, write_reviews_archive, write_reviews_table
 
 from recurrent.sources import imdb
@@ -130,9 +131,12 @@ def test_what_cannot_be_read_is_named_by_line(case, tmp_path):
         imdb.read(ALL, tmp_path)
 
 
-@pytest.mark.parametrize("name, write", [(imdb.TABLE, write_reviews_table), (imdb.ARCHIVE, write_reviews_archive)])
+FORMS = [(imdb.TABLE, write_reviews_table), (imdb.ARCHIVE, write_reviews_archive)]
+
+
+@pytest.mark.parametrize(("name", "write"), FORMS)
 def test_a_cut_or_missing_file_is_refused(name, write, tmp_path):
-    with pytest.raises(ValueError, match=f"{imdb.ARCHIVE}: cannot be read to its end, missing"):
+    with pytest.raises(ValueError, match=f"{imdb.ARCHIVE}: No such file or directory, expected a file"):
         imdb.read(ALL, tmp_path)
     write(tmp_path, reviews())
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:300])
@@ -143,3 +147,12 @@ def test_a_cut_or_missing_file_is_refused(name, write, tmp_path):
 def test_parts_must_not_be_empty(tmp_path):
     with pytest.raises(ValueError, match="20 reviews to learn from, 0 of them to validate, 20 to test"):
         load(tmp_path, options=replace(ALL, validation_fraction=0.001))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("name", "write"), FORMS)
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, name, write, change):
+    alter, message = CHANGES[change]
+    altering(monkeypatch, imdb, "digest", tmp_path / name, alter)
+    with pytest.raises(ValueError, match=f"{name}: {message}"):
+        load(tmp_path, write=write)

@@ -5,7 +5,9 @@ import hashlib
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
+from changed_files import CHANGES, altering
 from small_data import TABLE, prices, write
 
 from recurrent.sources import recording, table
@@ -89,6 +91,18 @@ def test_packed_or_a_workbook_gives_the_same(tmp_path):
     book.save(tmp_path / "own.xlsx")
     for name in ("own.csv.gz", "own.xlsx"):
         assert load(tmp_path / name).signal.tobytes() == load(plain).signal.tobytes()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_workbook_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, change):
+    book = openpyxl.Workbook()
+    for row in (("x",), (1,), (2,)):
+        book.active.append(row)
+    book.save(tmp_path / "own.xlsx")
+    alter, message = CHANGES[change]
+    altering(monkeypatch, pd, "read_excel", tmp_path / "own.xlsx", alter)
+    with pytest.raises(ValueError, match=f"own.xlsx: {message}"):
+        load(tmp_path / "own.xlsx", **OWN)
 
 
 def test_an_error_of_excel_is_no_hole(tmp_path):

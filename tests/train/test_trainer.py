@@ -3,7 +3,9 @@
 import copy
 import csv
 import errno
+import io
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.evaluate import metrics
 from recurrent.network import forecaster
+from recurrent.storage.digest import of_bytes
 from recurrent.train import history
 from recurrent.train.adam import Adam
 from recurrent.train.checkpoint import Checkpoint, fingerprint
@@ -386,3 +389,32 @@ def test_training_starts_without_torchs_compiler():
     code += "o = a.Adam([w]); w.sum().backward(); o.step(0.1); print('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+class Harmful:
+    """What runs a command when pickle reads it."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_a_checkpoint_holds_no_code_that_runs_when_it_is_read(tmp_path):
+    content = io.BytesIO()
+    torch.save({"epoch": Harmful(f"touch {tmp_path / 'ran'}")}, content)
+    digest = of_bytes(content.getvalue()).encode()
+    (tmp_path / "f00d.pt").write_bytes(b"%s\n%s" % (digest, content.getvalue()))
+    with pytest.raises(pickle.UnpicklingError):
+        Checkpoint(tmp_path, "f00d").load()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_that_somebody_has_removed_is_no_error(tmp_path):
+    checkpoint = Checkpoint(tmp_path, "f00d")
+    checkpoint.load()
+    checkpoint.save({"epoch": 1})
+    checkpoint.path.unlink()
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []

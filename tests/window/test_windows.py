@@ -359,3 +359,12 @@ def test_a_validation_of_few_windows_apart_is_named(tmp_path, rows, apart):
     assert unknown == f"1 of {rows} labels are not known: neither learnt nor scored"
     assert [text.startswith(few) for text in others] == [True] * (apart < 30)
     assert windows.summary().endswith("\n".join(windows.doubts()))
+
+
+def test_a_shortened_batch_counts_its_own_windows(tmp_path):
+    windows = cut(tmp_path, np.arange(40), batch_size=4)
+    (*_, last) = windows.batches("train")
+    for kept in (1, 2, 4):
+        head = last.head(kept)
+        assert head.n_valid == (kept if kept < 4 else last.n_valid)
+        assert len(head.valid().labels) == len(head.valid().signal) == min(kept, last.n_valid if kept == 4 else kept)
