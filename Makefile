@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-elsewhere same-lock check-readme lint lock audit sbom fuzz mutants bench systems seeds p4581 study docs report charts compare exps reset repair chaos clean install
+.PHONY: run test test-scale test-elsewhere same-lock check-readme lint lock audit sbom fuzz mutants bench systems seeds p4581 study docs report charts compare exps reset repair chaos clean install
 
 run: install ## install, then run the earthquake pipeline on simulated data
 	@$(BIN)/python -m reports.workspace repair
@@ -13,6 +13,9 @@ run: install ## install, then run the earthquake pipeline on simulated data
 JOBS ?= 2
 test: install ## the tests, on JOBS processes: make test JOBS=1
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-scale: install .venv/scale ## the tests of what runs on several machines, which `make test` leaves out: they need more packages
+	$(BIN)/python -m pytest -m scale
 
 test-elsewhere: install ## the tests as on other machines, about 40 minutes: make test-elsewhere ARGS="--list", "--quick" or names
 	$(BIN)/python -m tests.elsewhere --jobs $(JOBS) $(ARGS)
@@ -42,6 +45,14 @@ install: .venv/installed .dvc/page.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt
 	touch $@
 
+.venv/scale: .venv/installed requirements-scale.lock
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print("\n".join(p["project"]["optional-dependencies"]["scale"] + p["dependency-groups"]["test-scale"]))' > .venv/requirements-scale.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-scale.lock 2> .venv/pip.log || \
+	  { cat .venv/pip.log >&2; grep -q "No matching distribution" .venv/pip.log && ! grep -q "DO NOT MATCH" .venv/pip.log && \
+	    echo "requirements-scale.lock: not all of it is to be had here; installing what pyproject.toml allows" >&2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements-scale.txt
+	touch $@
+
 # what the targets below need has a place of its own, from which the packages of the project are visible
 .venv/tools/installed: .venv/installed
 	$(PYTHON) -m venv .venv/tools
@@ -49,8 +60,11 @@ install: .venv/installed .dvc/page.html
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv/tools/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
 	touch $@
 
-lock: .venv/tools/installed ## requirements.lock anew from pyproject.toml: all packages but torch, with the hashes of their files
-	grep -v '^torch' .venv/requirements.txt | .venv/tools/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.lock > .venv/lock.log
+UV_LOCK := .venv/tools/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: .venv/tools/installed .venv/scale ## both requirements*.lock anew from pyproject.toml: all packages but torch, with the hashes of their files
+	grep -v '^torch' .venv/requirements.txt | $(UV_LOCK) --output-file requirements.lock > .venv/lock.log
+	@# what comes on top: the same versions of all that the other lock holds, which is not repeated
+	$(UV_LOCK) --constraint requirements.lock $$(sed -n 's/^\([^ =]*\)==.*/--no-emit-package \1/p' requirements.lock) --output-file requirements-scale.lock < .venv/requirements-scale.txt > .venv/lock.log
 
 audit: .venv/tools/installed ## known vulnerabilities of the installed packages; needs a network
 	.venv/tools/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" --progress-spinner off

@@ -32,8 +32,11 @@ from recurrent.config.fields import (
 
 LastCycle = Literal["keep", "drop"]
 
-OF_A_RECORDING = ("failures", "contiguous", "cycles", "rolling_origin")
-SEVERAL_TESTS = ("cycles", "rolling_origin", "folds")
+OF_A_RECORDING = ("failures", "contiguous", "cycles", "rolling_origin", "recordings")
+Split = Literal[
+    "failures", "contiguous", "cycles", "rolling_origin", "recordings", "each_group", "groups", "folds", "given"
+]
+SEVERAL_TESTS = ("cycles", "rolling_origin", "recordings", "folds")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Window(Section):
     statistic: several(Statistic)  # type: ignore[valid-type]
     stride: Count
     batch_size: Count
-    split: Literal["failures", "contiguous", "cycles", "rolling_origin", "each_group", "groups", "folds", "given"]
+    split: Split
     train_fraction: Fraction
     validation_fraction: Fraction
     horizon: CountOrNone

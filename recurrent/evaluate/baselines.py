@@ -128,23 +128,26 @@ def clock(windows: Windows, part: str) -> Floats:
     since then: the length of the cycle cancels out, so nothing of the future enters.
     """
     cycle, since = cycles(windows, windows.last_steps(part))
-    failures, samples = np.array(windows.meta.failures), windows.meta.samples_per_step
-    intervals = np.array(windows.meta.first_targets)[1:-1]  # from each failure to the next, in the recording
-    ends, train = failures // samples, windows.parts["train"]
+    meta, samples, train = windows.meta, windows.meta.samples_per_step, windows.parts["train"]
+    starts, recordings = np.array(meta.cycle_starts), np.array(meta.recordings or (0,))
+    since_recording = starts - recordings[np.searchsorted(recordings, starts, side="right") - 1]
+    intervals = np.array(meta.first_targets)[:-1]  # from the start of a cycle to that of the next
+    ends = starts // samples
     begin, end = train.stretches.T
     inside = (ends[:-1, None] >= begin) & (ends[1:, None] <= end)  # of one stretch of train
-    complete = inside.any(axis=1) & (failures[:-1] > samples)
+    failed = since_recording > 0  # what began with a failure, and not with a recording
+    complete = inside.any(axis=1) & failed[1:] & (since_recording[:-1] > samples)
     known = intervals[complete] if complete.any() else np.array([windows.labels("train").max()])
     return np.maximum(0.0, np.median(known) - since)[:, None]
 
 
 def cycles(windows: Windows, steps: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Give the number of failures before each step's last sample, and the time since the last one.
+    """Give the number of the cycle that each step's last sample lies in, from 0, and the time since it began.
 
-    Before the first failure the recording's own start stands for it.
+    A recording begins with a cycle of its own, whatever the fault did before.
     """
     rows = (steps + 1) * windows.meta.samples_per_step - 1
-    cycle = np.searchsorted(windows.meta.failures, rows, side="right")
+    cycle = np.searchsorted(windows.meta.cycle_starts, rows, side="right") - 1
     at_start = np.array(windows.meta.first_targets)
     return cycle, at_start[cycle] - windows.steps.target[steps, 0]
 

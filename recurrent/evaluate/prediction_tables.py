@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float64]
 def time_axis(windows: Windows, part: str) -> tuple[Floats, str]:
     """Return the time of each window's label and its unit.
 
-    A countdown tells the time since the recording began; without one, the row number stands for it.
+    A countdown tells the time since the recording began, of several since the first one did, as if each followed the
+    one before it; without a countdown, the row number stands for it.
     """
     steps = windows.last_steps(part)
     if not windows.meta.countdown:

@@ -110,7 +110,8 @@ class SeriesMeta(Meta):
     time_unit : of the distance between rows
     classes : names of the classes, where the target is the number of one
     vocabulary : words, where the signal is the number of one
-    groups : names of the groups
+    groups : names of the groups, or of several recordings
+    recordings : rows with which each of several recordings begins
     parts : [begin, end] in rows of train, validation and test, where the data set fixes them
     correlations : of the columns
     counts : where the rows of the raw files went; None of what is generated
@@ -127,6 +128,7 @@ class SeriesMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
+    recordings: tuple[Row, ...] | None = None
     parts: dict[str, tuple[Row, Row]] | None = None
     correlations: Correlations | None = None
     counts: RowCounts | None = None

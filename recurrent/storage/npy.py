@@ -97,6 +97,7 @@ class NpyWriter:
         values_a_row = int(np.prod(self.row_shape or (1,)))
         self.rows = min(self.rows, rows)
         self._file.truncate(HEADER_BYTES + self.rows * values_a_row * self.dtype.itemsize)
+        self._file.seek(0, os.SEEK_END)
 
     def finish(self) -> None:
         """Write the header and close the file."""

@@ -84,13 +84,13 @@ class Series(Generic[M]):
         signal, target, group, known = arrays["signal"], arrays["target"], arrays.get("group"), arrays.get("known")
         return cls(signal, target, group, known, meta.from_json(values, folder / META), own)
 
-    def blocks(self, rows: int) -> Iterator[tuple[Array, Array]]:
-        """Read (signal, target) in order, `rows` at a time, the last block shorter.
+    def blocks(self, rows: int, begin: int, end: int) -> Iterator[tuple[Array, Array]]:
+        """Read (signal, target) from row `begin` up to `end`, `rows` at a time, the last block shorter.
 
         Read, not mapped: pages of a map stay in memory until somebody else wants it.
         """
-        for first in range(0, len(self.signal), rows):
-            count = min(rows, len(self.signal) - first)
+        for first in range(begin, end, rows):
+            count = min(rows, end - first)
             yield _read(self.signal, first, count), _read(self.target, first, count)
 
 

@@ -37,8 +37,8 @@ class Residuals(Windows):
 def shares_of_cycles(windows: Windows) -> Windows:
     """Return windows whose countdown in train is the share of its cycle that is left, times train's median cycle.
 
-    A cycle is as long as the countdown at its beginning. The labels before the first failure stay, as nobody knows
-    when that cycle began.
+    A cycle is as long as the countdown at its beginning. The labels before a recording's first failure stay, as nobody
+    knows when that cycle began.
 
     Raises
     ------
@@ -46,11 +46,13 @@ def shares_of_cycles(windows: Windows) -> Windows:
         Where the target is no countdown with failures.
     """
     meta, train = windows.meta, windows.parts["train"]
-    cycle = np.searchsorted(meta.failures, (train.steps + 1) * meta.samples_per_step - 1, side="right")
-    if not cycle.any() or not meta.countdown or windows.view.depends_on_window:
+    starts = np.array(meta.cycle_starts)
+    cycle = np.searchsorted(starts, (train.steps + 1) * meta.samples_per_step - 1, side="right") - 1
+    failed = np.isin(starts, meta.failures)[cycle]
+    if not failed.any() or not meta.countdown or windows.view.depends_on_window:
         raise ValueError("train.labels is share_of_cycle, expected actual: train is no countdown with failures")
-    lengths, of_train = np.array(meta.first_targets), np.unique(cycle[cycle > 0])
-    stretch = np.where(cycle > 0, np.median(lengths[of_train]) / lengths[cycle], 1.0)
+    lengths, of_train = np.array(meta.first_targets), np.unique(cycle[failed])
+    stretch = np.where(failed, np.median(lengths[of_train]) / lengths[cycle], 1.0)
     target = np.array(windows.steps.target)
     target[train.steps] *= stretch[:, None]
     return replace(windows, steps=replace(windows.steps, target=target))

@@ -38,9 +38,10 @@ class WindowsMeta(Meta):
     splits : one or several, each with PARTS
     split : how they were made
     signal, statistics : columns of the series, and how they were aggregated
-    target, target_columns, units, failures, countdown, classes, vocabulary, groups, correlations : as of the
-        series; `failures` in its rows
-    first_targets : the target's first value in the recording and after each failure
+    target, target_columns, units, countdown, classes, vocabulary, groups, correlations : as of the series
+    failures, recordings : as of the series, less the rows that a Timeline leaves out; several recordings are the groups
+        of the steps
+    first_targets : the target's first value in each recording and after each failure
     md5 : of the steps
     series_rows, counts : rows of the series, and where those of the raw files went
     """
@@ -66,9 +67,15 @@ class WindowsMeta(Meta):
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None
+    recordings: tuple[Row, ...] | None = None
     correlations: Correlations | None = None
     series_rows: Count | None = None
     counts: RowCounts | None = None
+
+    @property
+    def cycle_starts(self) -> list[int]:
+        """Rows with which a recording begins, or that follow a failure: those of `first_targets`."""
+        return sorted({0, *self.failures, *(self.recordings or ())})
 
     @property
     def measured_columns(self) -> list[int]:

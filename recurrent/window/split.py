@@ -9,6 +9,7 @@ from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
 from recurrent.window.meta import PARTS, PartName
+from recurrent.window.timeline import Timeline
 
 Span = tuple[int, int]  # begin and end, in steps
 Limits = dict[PartName, list[Span]]  # of train, validation and test
@@ -23,7 +24,8 @@ class Splitter:
     kind : failures or contiguous (one series, cut in time), each_group (every group is a series, cut in time),
         groups or folds (whole groups, shuffled), given (the parts that the data set itself fixes), cycles (one series,
         each block of whole cycles tests once), rolling_origin (one series, each block after the first train and
-        validation tests once, and what lies before it is train and validation)
+        validation tests once, and what lies before it is train and validation), recordings (whole recordings in their
+        order; with several folds each block of them tests once)
     fractions : of train and of validation, the rest is test; with folds, cycles and rolling_origin, how those that do
         not test are shared
     folds : how often there is a test
@@ -49,13 +51,8 @@ class Splitter:
         ValueError
             Where the series cannot be split so.
         """
-        if self.kind in ("failures", "contiguous"):
-            failures = series.meta.failures if self.kind == "failures" else []
-            return [_limits(in_time(len(series.signal), failures, samples_per_step, self.fractions))], None
-        if self.kind == "cycles":
-            return self._blocks_of_cycles([0, *series.meta.failures, len(series.signal)], samples_per_step), None
-        if self.kind == "rolling_origin":
-            return self._rolling(len(series.signal) // samples_per_step), None
+        if self.kind in ("failures", "contiguous", "cycles", "rolling_origin", "recordings"):
+            return self._of_recordings(Timeline.of(series, samples_per_step), samples_per_step), None
         if self.kind == "given":
             if series.meta.parts is None:
                 raise ValueError("window.split is given, but the data set fixes no parts")
@@ -73,19 +70,35 @@ class Splitter:
         limits = [_limits([(ends[3 * i + j], ends[3 * i + j + 1]) for j in range(3)]) for i in range(len(splits))]
         return limits, np.concatenate([part for split in splits for part in split])
 
+    def _of_recordings(self, timeline: Timeline, samples_per_step: int) -> list[Limits]:
+        if self.kind == "rolling_origin":
+            return self._rolling(timeline.rows // samples_per_step)
+        if self.kind == "cycles":
+            return self._blocks(timeline.cycles, samples_per_step, "cycles between failures")
+        if self.kind == "recordings":
+            recordings = [*timeline.recordings, timeline.rows]
+            if len(timeline.recordings) < 3:
+                found = f"there are {len(timeline.recordings)} recordings, expected at least 3, for three parts"
+                raise ValueError(f"window.split is recordings, but {found}: ingest.csv may be a folder of several")
+            if self.folds > 1:
+                return self._blocks(recordings, samples_per_step, "recordings")
+            return [_limits(in_time(timeline.rows, recordings[1:-1], samples_per_step, self.fractions))]
+        inner = timeline.cycles[1:-1] if self.kind == "failures" and timeline.failures else []
+        return [_limits(in_time(timeline.rows, inner, samples_per_step, self.fractions))]
+
     @property
     def _train_share(self) -> float:
         return self.fractions[0] / sum(self.fractions)
 
-    def _blocks_of_cycles(self, bounds: Sequence[int], samples_per_step: int) -> list[Limits]:
+    def _blocks(self, bounds: Sequence[int], samples_per_step: int, units: str) -> list[Limits]:
         """Test each block of cycles; those after it and then those before it are train, the last of them validation.
 
         Validation thus lies before the test block, as where a series is cut in time. `bounds` are rows, one more than
-        cycles.
+        cycles, or what else the `units` are.
         """
         cycles, splits = np.arange(len(bounds) - 1), []
         if not 2 <= self.folds <= len(cycles) or len(cycles) < 3:
-            expected = f"at least 2, and no more than the {len(cycles)} cycles between failures, of which 3 are needed"
+            expected = f"at least 2, and no more than the {len(cycles)} {units}, of which 3 are needed"
             raise ValueError(f"window.folds is {self.folds}, expected {expected}")
         for test in np.array_split(cycles, self.folds):
             rest = np.roll(cycles, -int(test[-1]) - 1)[: -len(test)]
@@ -140,8 +153,8 @@ def in_time(rows: int, failures: Sequence[int], samples_per_step: int, fractions
 
     Parameters
     ----------
-    rows, failures : of the series; a failure is the first row after it. The parts meet at failures; without any, at
-        plain fractions of the steps
+    rows, failures : of the series; a failure is the first row after it, or with which a recording begins. The parts
+        meet there; without any, at plain fractions of the steps
     fractions : of train and of validation, the rest is test
 
     Returns

@@ -14,6 +14,7 @@ import numpy as np
 from recurrent.numerics import log, mean, total
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
+from recurrent.window.timeline import Timeline
 
 BLOCK_ROWS = 1 << 20  # samples held at a time
 BANDS = 4  # of frequencies, equally wide, from 0 to half the sample rate
@@ -120,15 +121,16 @@ def require_computable(values_nD: Array, array: str, name: str = "it", *, row: i
 def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[str]) -> Iterator[tuple[Array, Array]]:
     """Yield blocks of steps: features (n, D) and the targets (n, K) of each step's last sample.
 
-    Samples that do not fill a last step are left out. Raises what `features` does.
+    Samples that do not fill a recording's last step are left out. Raises what `features` does.
     """
     rows = max(1, BLOCK_ROWS // samples_per_step) * samples_per_step
-    first = 0
-    for signal, target in series.blocks(rows):
-        steps = len(signal) // samples_per_step
-        x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
-        if steps:
-            of_steps = target[samples_per_step - 1 :: samples_per_step]
-            require_computable(of_steps, "target", row=first + samples_per_step - 1)
-            yield features(x_nSD, statistics, row=first), of_steps
-        first += len(signal)
+    for begin, end in Timeline.of(series, samples_per_step).spans:
+        first = begin
+        for signal, target in series.blocks(rows, begin, end):
+            steps = len(signal) // samples_per_step
+            x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
+            if steps:
+                of_steps = target[samples_per_step - 1 :: samples_per_step]
+                require_computable(of_steps, "target", row=first + samples_per_step - 1)
+                yield features(x_nSD, statistics, row=first), of_steps
+            first += len(signal)

@@ -14,6 +14,7 @@ from recurrent.window.meta import PARTS, Digests, PartName, WindowsMeta
 from recurrent.window.part import Part, parts_of
 from recurrent.window.split import Splitter
 from recurrent.window.steps import SMALLEST, aggregate, require_computable
+from recurrent.window.timeline import Timeline
 
 
 def write_windows(
@@ -61,7 +62,11 @@ def write_windows(
     if one_window_per_group and series.group is None:
         raise ValueError("window.one_window_per_group is true, but the rows have no groups")
     splits, order = splitter.of(series, samples_per_step)
-    group = series.group if series.group is None or order is None else series.group[order]
+    timeline, group = Timeline.of(series, samples_per_step), series.group
+    if meta.recordings:
+        steps_of = [(end - begin) // samples_per_step for begin, end in timeline.spans]
+        group = np.repeat(np.arange(len(steps_of)), steps_of)
+    group = group if group is None or order is None else group[order]
     known = None if series.known is None else np.asarray(series.known[samples_per_step - 1 :: samples_per_step], bool)
     known = known if known is None or order is None else known[order]
     sizes = {"seq_len": seq_len, "stride": stride, "batch_size": batch_size, "horizon": horizon}
@@ -73,10 +78,10 @@ def write_windows(
         signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
         known_md5 = None if known is None else hashlib.md5(known.data, usedforsecurity=False).hexdigest()
         largest = np.zeros(1)  # of each column
-        for signal, target, of_group in _steps(series, order, samples_per_step, statistics):
+        for signal, target in _steps(series, order, samples_per_step, statistics):
             largest = np.maximum(largest, np.abs(np.c_[signal, target].astype(np.float64)).max(axis=0))
-            of_known = None if known is None else known[writer.rows : writer.rows + len(signal)]
-            writer.append(signal, target, of_group, of_known)
+            own = slice(writer.rows, writer.rows + len(signal))
+            writer.append(signal, target, *(None if values is None else values[own] for values in (group, known)))
             signal_md5.update(np.ascontiguousarray(signal).data)
             target_md5.update(np.ascontiguousarray(target).data)
         if (vanishing := (largest > 0) & (largest < SMALLEST)).any():
@@ -100,13 +105,14 @@ def write_windows(
                 target=meta.target,
                 target_columns=target_columns,
                 units=meta.units,
-                failures=meta.failures,
-                first_targets=tuple(float(series.target[row, 0]) for row in (0, *meta.failures)),
+                failures=timeline.failures,
+                first_targets=tuple(float(series.target[row, 0]) for row in timeline.first_rows),
                 countdown=meta.countdown,
                 md5=Digests(signal_md5.hexdigest(), target_md5.hexdigest(), known_md5),
                 classes=meta.classes,
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,
+                recordings=meta.recordings and timeline.recordings,
                 correlations=meta.correlations,
                 series_rows=len(series.signal),
                 counts=meta.counts,
@@ -116,16 +122,15 @@ def write_windows(
 
 def _steps(
     series: Series[SeriesMeta], order: Array | None, samples_per_step: int, statistics: Sequence[str]
-) -> Iterator[tuple[Array, Array, Array | None]]:
-    """Yield signal, target and group of the steps; rows with groups are few enough to be put in order at once."""
+) -> Iterator[tuple[Array, Array]]:
+    """Yield signal and target of the steps; rows with groups are few enough to be put in order at once."""
     if series.group is None:
-        for signal, target in aggregate(series, samples_per_step, statistics):
-            yield signal, target, None
+        yield from aggregate(series, samples_per_step, statistics)
     else:
         require_computable(series.signal, "signal")
         require_computable(series.target, "target")
         rows = slice(None) if order is None else order
-        yield series.signal[rows], series.target[rows], series.group[rows]
+        yield series.signal[rows], series.target[rows]
 
 
 def _fitting(

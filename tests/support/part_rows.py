@@ -13,7 +13,17 @@ def rows_of(one, part, recording) -> list[int]:
     if one.steps.group is not None and one.meta.split in ("groups", "folds"):
         chosen = set(np.asarray(one.steps.group[own]).tolist())
         return [row for row, group in enumerate(recording.group.tolist()) if group in chosen]
-    return [row for step in own.tolist() for row in range(step * samples, (step + 1) * samples)]
+    first = first_rows(one, recording, own)
+    return (first[:, None] + np.arange(samples)).ravel().tolist()
+
+
+def first_rows(one, recording, steps) -> np.ndarray:
+    """The row of the recording that each step begins with, (n,); before a further recording, some fill no step."""
+    rows = steps * one.meta.samples_per_step
+    if one.meta.recordings is None:
+        return rows
+    apart = np.subtract(recording.meta.recordings, one.meta.recordings)
+    return rows + apart[np.asarray(one.steps.group)[steps]]
 
 
 def other_values(recording, rows) -> Recording:

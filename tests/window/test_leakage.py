@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
-from part_rows import other_values, rows_of
+from part_rows import first_rows, other_values, rows_of
 from seeds import SEED
 from small_data import SMALL, from_disk, read_source
 from small_windows import cut
@@ -14,7 +14,7 @@ from small_windows import cut
 import stages.ingest
 from recurrent import sources
 from recurrent.config import reader as params
-from recurrent.config.schema import Settings, Window
+from recurrent.config.schema import SEVERAL_TESTS, Settings, Window
 from recurrent.sources import fault
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Recording, Series
@@ -27,6 +27,7 @@ WHOLE = {"one_window_per_group": True, "horizon": 0, "seq_len": 6}
 ALONE = {"seq_len": 1, "horizon": 0}
 PARAMS = {"batch_size": 1, "horizon": 1, "fractions": (0.5, 0.25)}
 GROUPED = ("noisy_sine", "grades", "imdb")
+OF_RECORDINGS = ("recordings", "failures", "contiguous", "cycles", "rolling_origin")
 SHUFFLED = ("groups", "folds")  # splits that put the groups into another order
 CASES = [
     *(
@@ -34,6 +35,7 @@ CASES = [
         for split in ("failures", "contiguous")
     ),
     *(("recorded fault", split, FIVE) for split in ("cycles", "rolling_origin")),
+    *(("three recorded faults", split, FIVE) for split in OF_RECORDINGS),
     ("sine", "rolling_origin", {}),
     *((name, "contiguous", {}) for name in SMALL if name not in GROUPED),
     *((name, "contiguous", {"predict_change": True}) for name in SMALL if name not in GROUPED),
@@ -48,25 +50,29 @@ case = pytest.mark.parametrize(
 )
 
 
-def recorded_fault(folder) -> Recording:
+def recorded_fault(folder, recordings=1) -> Recording:
     """What the main pipeline reads: the simulated fault, as CSV, through the stage ingest."""
-    blocks = fault.simulate(cycles=6, sample_rate=20.0, gain_spread=0.15, wander=0.05, seed=SEED)
-    write_csv(folder / "f.csv", ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks))
+    for number in range(recordings):
+        blocks = fault.simulate(cycles=6, sample_rate=20.0, gain_spread=0.15, wander=0.05, seed=SEED + number)
+        rows = ({"acoustic_data": sound, "time_to_failure": time} for sound, time in blocks)
+        write_csv(folder / f"{number}.csv", rows)
     source = params.read(Path(__file__).parents[2] / "params.yaml", Settings).source
-    stages.ingest.main(stages.ingest.Params(raw=str(folder / "f.csv"), source=source), folder / "recorded")
+    raw = folder if recordings > 1 else folder / "0.csv"
+    stages.ingest.main(stages.ingest.Params(raw=str(raw), source=source), folder / "recorded")
     return from_disk(folder / "recorded")
 
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory):
     found = {"recorded fault": recorded_fault(tmp_path_factory.mktemp("fault"))}
+    found["three recorded faults"] = recorded_fault(tmp_path_factory.mktemp("faults"), recordings=3)
     return found | {name: read_source(name, tmp_path_factory.mktemp(name)) for name in SMALL}
 
 
 def windows_of(folder, recording, split, params):
     folder.mkdir(exist_ok=True)
     recording.write(folder / "series")
-    more = {"folds": 3} if split in ("folds", "cycles", "rolling_origin") else {}
+    more = {"folds": 3} if split in SEVERAL_TESTS else {}
     more |= {"repeats": 2} if split == "folds" else {}
     return cut(folder, Series.open(folder / "series", SeriesMeta), split=split, **PARAMS | more | params).splits
 
@@ -79,7 +85,7 @@ def read_by_training(one) -> list[bytes]:
 
 def test_every_source_and_every_kind_of_split_is_here():
     files = {path.stem for folder in sources.__path__ for path in Path(folder).glob("[!_]*.py")}
-    assert files == {"fault", *(name for name, *_ in CASES)} - {"recorded fault"}
+    assert files == {"fault", *(name for name, *_ in CASES)} - {"recorded fault", "three recorded faults"}
     assert {split for _, split, _ in CASES} == {*get_args(get_type_hints(Window)["split"])}
 
 
@@ -132,7 +138,7 @@ def test_only_past_inputs_cross_into_a_part(tmp_path, recordings, name, split, p
                 assert scored(labels, part) == scored(one, part)
                 crosses.append(scored(both, part) != scored(one, part))
     # where all that lies before a part is of other groups, or a label is forecast from its own step, none cross
-    own_rows = split in (*SHUFFLED, "given") or params.get("one_window_per_group") or params == ALONE
+    own_rows = split in (*SHUFFLED, "given", "recordings") or params.get("one_window_per_group") or params == ALONE
     assert any(crosses) == (not own_rows)
 
 
@@ -148,9 +154,9 @@ def test_the_future_changes_no_earlier_input(tmp_path, recordings, name, split, 
         for part in PARTS:
             last, numbers = old.last_steps(part), np.arange(old.parts[part].windows)
             a, b = (one.gather(part, numbers) for one in (old, new))
-            past = (last + 1) * old.meta.samples_per_step <= row
+            past = first_rows(old, recording, last) + old.meta.samples_per_step <= row
             assert a.signal[past].tobytes() == b.signal[past].tobytes()
-            known = (last + 1 + old.meta.horizon) * old.meta.samples_per_step <= row
+            known = first_rows(old, recording, last + old.meta.horizon) + old.meta.samples_per_step <= row
             assert a.labels[known].tobytes() == b.labels[known].tobytes()
             unchanged += int(past.sum())
             if "relative_to_first" not in params:
