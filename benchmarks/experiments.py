@@ -118,14 +118,23 @@ def enqueue(plan: Mapping[str, Overrides], existing: Mapping[str, Experiment]) -
     if interrupted or failed:
         dvc("queue", "remove", *interrupted, *failed)
     missing = [name for name in plan if name not in existing or name in interrupted or name in failed]
-    for name in set(plan) - set(missing):
-        for key, wanted in plan[name].items():
-            if existing[name].params and value(existing[name].params, key) != wanted:
-                raise StudyError(f"an experiment {name} with another {key} exists: dvc exp remove {name}")
+    check(plan, {name: existing[name] for name in plan if name not in missing})
     for name in missing:
-        sets = [item for key, wanted in plan[name].items() for item in ("-S", f"{key}={json.dumps(wanted)}")]
-        dvc("exp", "run", "--quiet", "--queue", "--name", name, *sets)
+        dvc("exp", "run", "--quiet", "--queue", "--name", name, *options(plan[name]))
     return missing
+
+
+def check(plan: Mapping[str, Overrides], existing: Mapping[str, Experiment]) -> None:
+    """Raise StudyError where an experiment exists with other parameters than planned."""
+    for name, experiment in existing.items():
+        for key, wanted in plan[name].items():
+            if experiment.params and value(experiment.params, key) != wanted:
+                raise StudyError(f"an experiment {name} with another {key} exists: dvc exp remove {name}")
+
+
+def options(overrides: Overrides) -> list[str]:
+    """Return the options of `dvc exp run` that set these values."""
+    return [word for key, wanted in overrides.items() for word in ("-S", f"{key}={json.dumps(wanted)}")]
 
 
 def run(

@@ -3,8 +3,9 @@
     python -m benchmarks.study [--seq-lens 25,50] [--cells manual,gru] [--seeds 0] [-S KEY=VALUE ...] [--page FILE]
 
 The experiments are DVC's own (study-manual-100-0 and so on): list them with `dvc exp show`, compare them with
-`dvc plots diff`. After an interruption, finished ones are not repeated. Time and memory are measured afterwards, one
-at a time. Only the text between the page's markers is replaced.
+`dvc plots diff`. They run in DVC's queue, with `--minutes` as an array of Slurm (benchmarks/array.py). After an
+interruption, finished ones are not repeated. Time and memory are measured afterwards, one at a time. Only the text
+between the page's markers is replaced.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ import numpy as np
 import yaml
 from dvc.api import DVCFileSystem
 
-from benchmarks import experiments, gradient_flow, study_figures
+from benchmarks import array, experiments, gradient_flow, study_figures
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.network.forecaster import Forecaster
@@ -182,12 +184,17 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "study.md")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
     parser.add_argument("--pause", type=float, default=30.0, help="seconds between two checks of the queue")
+    array.add_arguments(parser, required=False)
     given = parser.parse_args()
     seq_lens, seeds = (yaml.safe_load(f"[{text}]") for text in (given.seq_lens, given.seeds))
     changes = {key: yaml.safe_load(value) for key, _, value in (item.partition("=") for item in given.sets)}
     wanted = plan(given.cells.split(","), seq_lens, seeds, changes)
     try:
-        finished = experiments.run(wanted, at_once=2, pause=given.pause, say=lambda line: print(line, flush=True))
+        say = partial(print, flush=True)
+        if given.minutes:
+            finished = array.run(wanted, array.executor(given), say)
+        else:
+            finished = experiments.run(wanted, at_once=2, pause=given.pause, say=say)
     except experiments.StudyError as error:
         parser.exit(1, f"error: {error}\n")
     except KeyboardInterrupt:
