@@ -141,7 +141,7 @@ reset: install ## back to the last commit: parameters, lock, metrics; outputs fr
 repair: install ## after a kill of dvc: a dvc.lock that was cut in its writing, from the last commit; `make run` does it, too
 	@$(BIN)/python -m reports.workspace repair
 
-chaos: install ## 100 kills of stages and of dvc, and every operation of every stage failing once; about an hour
+chaos: install ## 100 kills of stages and of dvc, and every operation of every stage failing once; one to two hours
 	CHAOS=100 $(BIN)/python -m pytest tests/chaos
 
 clean: install ## remove what the pipelines made; your own files, the environment and DVC's cache stay

@@ -2,7 +2,7 @@
 
 python -m tests.mutants                            200 changes at random of the files that pyproject.toml names
 python -m tests.mutants --sample 100 --seed 1      other ones
-python -m tests.mutants recurrent/window/split.py  all of some files
+python -m tests.mutants recurrent/window/split.py  all of some files; with --sample some of them
 
 mutmut makes the changes. A process that has imported all libraries forks for each, in a copy of the checkout, and runs
 the tests of the file's name, then those of its folder, then the selection of pyproject.toml. A change that none of them
@@ -28,9 +28,7 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 300  # a change that makes a test hang is noticed
 LEAST = 0.95
 LOG = "last.log"
-LIBRARIES = (
-    "torch pandas sklearn.ensemble pyarrow matplotlib.figure hypothesis pytest safetensors.torch dvc.repo".split()
-)
+LIBRARIES = "torch pandas sklearn.ensemble pyarrow matplotlib.figure pytest safetensors.torch".split()
 
 
 def mutations(path: Path) -> list[str]:
@@ -45,7 +43,8 @@ def tests_of(path: Path, selection: list[str]) -> list[list[str]]:
     """Return the tests for a file, the nearest first."""
     folder = Path("tests", *path.parts[1:-1])
     near = [str(test) for test in sorted(folder.glob(f"test_*{path.stem.rstrip('s')}*.py"))]
-    return [*([near] if near else []), [str(folder)], [test for test in selection if test != str(folder)]]
+    others = [test for test in selection if test != str(folder)]
+    return [tests for tests in (near, [str(folder)], others) if tests]
 
 
 def fails(tests: list[str]) -> bool:
@@ -90,10 +89,12 @@ def main() -> int:
     """Try changes and print each that no test notices; exit status 1 where these are too many."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="all changes of these files")
-    parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--sample", type=int, help="so many at random; default: 200, or all of the files named")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--near", action="store_true", help="only the tests of its name and folder, for a lower bound")
     chosen = parser.parse_args()
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutants"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    selection = [] if chosen.near else settings["pytest_add_cli_args_test_selection"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in LIBRARIES:  # before any fork: they take longer than most tests
         importlib.import_module(name)
@@ -104,22 +105,25 @@ def main() -> int:
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, Path(folder) / name)
         os.chdir(folder)
-        sources = sorted(path for pattern in settings["files"] for path in Path().glob(pattern))
-        if any(fails(tests) for tests in tests_of(sources[0], settings["tests"])):
-            raise SystemExit(f"without any change a test fails:\n{Path(LOG).read_text()}")
+        sources = sorted(path for pattern in settings["only_mutate"] for path in Path().glob(pattern))
+        for path in chosen.files or sources:
+            if fails(tests_of(path, selection)[0]):
+                raise SystemExit(f"{path}: a test fails without any change:\n{Path(LOG).read_text()}")
         tried = [(path, code) for path in chosen.files or sources for code in mutations(path)]
         print(f"{len(tried)} changes of {len(chosen.files or sources)} files", flush=True)
-        if not chosen.files:
-            tried = random.Random(chosen.seed).sample(tried, min(chosen.sample, len(tried)))
+        count = chosen.sample or (len(tried) if chosen.files else 200)
+        tried = random.Random(chosen.seed).sample(tried, min(count, len(tried)))
         survivors = 0
         for number, (path, code) in enumerate(tried, start=1):
             usual = path.read_text(encoding="utf-8")
             path.write_text(code, encoding="utf-8")
-            if not any(fails(tests) for tests in tests_of(path, settings["tests"])):
+            if not any(fails(tests) for tests in tests_of(path, selection)):
                 survivors += 1
                 lines = difflib.unified_diff(usual.splitlines(), code.splitlines(), str(path), n=0, lineterm="")
                 print(f"{number}: no test notices", *lines, sep="\n", flush=True)
             path.write_text(usual, encoding="utf-8")
+            if number % 10 == 0:
+                print(f"{number} tried, {number - survivors} noticed", flush=True)
         killed = len(tried) - survivors
     print(f"{killed} of {len(tried)} noticed, {killed / len(tried):.1%}")
     return int(killed < LEAST * len(tried))

@@ -151,7 +151,7 @@ def test_history_has_a_row_for_each_epoch(finished):
 
 def test_pictures_are_png(finished):
     pictures = products(finished, "plot")
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all(content.startswith(b"\x89PNG\r\n\x1a\n") for content in pictures.values())
 
 

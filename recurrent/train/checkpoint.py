@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from recurrent.storage.atomic import locked, remove_abandoned, replacing
+from recurrent.storage.atomic import locked, naming, remove_abandoned, replacing
 from recurrent.storage.digest import of_bytes
 
 
@@ -85,5 +85,6 @@ class Checkpoint:
                 raise ValueError(f"process {owner} trains this network already; wait until it ends ({self._lock})")
             if os.fstat(file).st_nlink:  # not where the last owner deleted it just before it was locked
                 self._release = release
-                os.ftruncate(file, 0)
-                os.pwrite(file, f"{os.getpid()} in {Path.cwd()}".encode(), 0)
+                with naming(self._lock):
+                    os.ftruncate(file, 0)
+                    os.pwrite(file, f"{os.getpid()} in {Path.cwd()}".encode(), 0)

@@ -1,16 +1,12 @@
 """No damaged file between two stages is accepted: one line that names it, exit status 1, outputs untouched."""
 
-import importlib
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
 import yaml
-from small_project import SHIPPED, arguments, products
-
-from recurrent.config import stage as starter
+from small_project import SHIPPED, products, run_here
 
 READS = {  # stage -> what it reads of earlier ones
     "window": ["data/quake/series/signal.npy", "data/quake/series/target.npy", "data/quake/series/meta.json"],
@@ -84,21 +80,6 @@ VALUES = [  # stage, file, path of keys, a value that must not be taken
 ]
 
 
-def run(name, home, monkeypatch, capsys):
-    """Run a stage here, from its command line; give its exit status and what it said on standard error."""
-    module = importlib.import_module(f"stages.{name}")
-    monkeypatch.chdir(home)
-    monkeypatch.setattr(sys, "argv", [name, *arguments(name)])
-    monkeypatch.setattr(starter, "_require_own_workspace", lambda script: None)
-    monkeypatch.setattr(starter.signal, "signal", lambda *_: None)
-    code = 0
-    try:
-        starter.run(module.main)
-    except SystemExit as end:
-        code = end.code
-    return code, capsys.readouterr().err
-
-
 def refused(name, home, path, content, monkeypatch, capsys):
     """Damage the file, run the stage that reads it, and put the file back."""
     file, aside = home / path, home / "aside"
@@ -107,7 +88,7 @@ def refused(name, home, path, content, monkeypatch, capsys):
     try:
         if content is not None:
             file.write_bytes(content)
-        code, said = run(name, home, monkeypatch, capsys)
+        code, said = run_here(name, home, monkeypatch, capsys)
     finally:
         aside.replace(file)
     assert code == 1 and said.startswith("error: ") and said.count("\n") == 1
@@ -177,7 +158,7 @@ def test_a_network_that_is_missing_is_not_left_out_of_the_mean(project, monkeypa
     for path in members:
         shutil.copy(model, path)
     try:
-        code, said = run("evaluate", project, monkeypatch, capsys)
+        code, said = run_here("evaluate", project, monkeypatch, capsys)
     finally:
         (project / "params.yaml").write_text(text)
         for path in members:

@@ -5,8 +5,7 @@ import subprocess
 from contextlib import suppress
 
 import pytest
-from small_project import DVC, clear, products
-from test_damaged_files import run
+from small_project import DVC, clear, products, run_here
 
 PAGE = 4096
 GROWS = "history.csv"  # a row per epoch, while the stage lasts
@@ -47,7 +46,7 @@ def test_a_full_disk_is_named_and_the_rerun_ends_in_the_same_bytes(disk, stage, 
     pages = sum(-(-len(content) // PAGE) for content in whole.values())
     clear(disk, stage)
     fill(disk, int(share * pages) * PAGE)
-    code, said = run(stage, disk, monkeypatch, capsys)
+    code, said = run_here(stage, disk, monkeypatch, capsys)
     assert code == 1 and said.count("\n") == 1, said
     assert "No space left on device; free some space there" in said and "/" in said.split(": No space")[0]
     left = {path: content for path, content in products(disk, stage).items() if not path.endswith(GROWS)}
@@ -55,5 +54,5 @@ def test_a_full_disk_is_named_and_the_rerun_ends_in_the_same_bytes(disk, stage, 
     assert not list(disk.glob("**/.*.tmp"))
     (disk.parent / "filler").unlink()
     clear(disk, stage)
-    assert run(stage, disk, monkeypatch, capsys) == (0, "")
+    assert run_here(stage, disk, monkeypatch, capsys) == (0, "")
     assert products(disk, stage) == whole

@@ -84,6 +84,13 @@ class Dvc(subprocess.Popen):
             return self.file.read()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def stages_find_python():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        yield
+
+
 @pytest.fixture(scope="module")
 def with_systems(repository, tmp_path_factory):
     """Give a copy of the small finished project in which systems/ has a system whose training lasts."""

@@ -1,10 +1,13 @@
 """Downloads against a server of our own: broken off, wrong, missing, slow; mirrors and the cache."""
 
+import errno
 import hashlib
+import shutil
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import requests
@@ -217,3 +220,23 @@ def test_a_mirror_may_hold_the_same_data_in_another_form(server, tmp_path):
 def test_an_address_stands_in(server, tmp_path):
     path = fetch(server, tmp_path, url="http://no.such.host/f.bin", mirror=f"{server.url}/sub/")
     assert path.read_bytes() == CONTENT and server.requests == ["/sub/f.bin"]
+
+
+@pytest.mark.parametrize("move", ["cache", "mirror"])
+def test_an_interrupted_copy_leaves_nothing(tmp_path, monkeypatch, move):
+    """Whether it comes from the cache or from a mirror."""
+    folder = tmp_path / move
+    folder.mkdir()
+    content = b"content"
+    checksum = hashlib.md5(content).hexdigest()
+    (folder / checksum).write_bytes(content)
+    places = {"cache": folder} if move == "cache" else {"cache": tmp_path / "none", "mirror": str(folder)}
+
+    def full(source, target):
+        Path(target).write_bytes(content[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left on device: '.*raw/a.csv'"):
+        download.fetch(File("a.csv", "https://example.org/a.csv", checksum), tmp_path / "raw", **places)
+    assert list((tmp_path / "raw").iterdir()) == []

@@ -4,6 +4,7 @@ import importlib
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import processes
@@ -13,6 +14,7 @@ from seeds import SEED
 
 from recurrent.cells.kernels import threads
 from recurrent.config import reader
+from recurrent.config import stage as starter
 from recurrent.config.schema import Settings, System
 from recurrent.config.stage import pick
 
@@ -93,6 +95,21 @@ def remake(stage, changes):
     chosen = pick(reader.read(Path("params.yaml"), Settings), module.Params)
     module.main(chosen, *map(Path, arguments(stage)))
     return products(Path(), stage), max(torch.get_num_threads(), threads.used())
+
+
+def run_here(name, home, monkeypatch, capsys):
+    """Run a stage here, from its command line; give its exit status and what it said on standard error."""
+    module = importlib.import_module(f"stages.{name}")
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(sys, "argv", [name, *arguments(name)])
+    monkeypatch.setattr(starter, "_require_own_workspace", lambda script: None)
+    monkeypatch.setattr(starter.signal, "signal", lambda *_: None)
+    code = 0
+    try:
+        starter.run(module.main)
+    except SystemExit as end:
+        code = end.code
+    return code, capsys.readouterr().err
 
 
 def computed_elsewhere(home):
