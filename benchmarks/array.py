@@ -92,7 +92,8 @@ def run(plan: Mapping[str, Overrides], executor: Any, say: Callable[[str], None]
     if failed:
         told = "; ".join(f"{name} ({log})" for name, log in failed.items())
         raise StudyError(f"failed: {told}. The same command again runs these only")
-    return {name: one for name, one in known().items() if name in plan}
+    done = known()
+    return {name: done[name] for name in plan}
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recurrent.cells.kernels import threads
+from recurrent.cells.kernels import ranks, threads
 from recurrent.config import reader as params
 from recurrent.config.schema import Settings
 from recurrent.train.setup import new_forecaster
@@ -29,6 +29,11 @@ EPOCHS = 3  # measured after the first one
 def measure(windows: Path, settings: Settings, epochs: int = EPOCHS) -> dict[str, float]:
     """Train for some epochs; return {"seconds": of one epoch, "megabytes": peak of this process}."""
     data = Windows.open(windows)
+    with ranks.joined(settings.train.processes, batch_size=data.parts["train"].batch_size):
+        return _measure(data, settings, epochs)
+
+
+def _measure(data: Windows, settings: Settings, epochs: int) -> dict[str, float]:
     network = new_forecaster(settings.model, data, seed=settings.seed, backend=settings.train.backend)
     threads.use(settings.train.threads)
     torch.set_num_threads(threads.of_torch(network.backend))

@@ -74,8 +74,8 @@ def measure(rows: int) -> Measured:
     """Run all steps once, on a recording of about so many rows."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     rate = rows / SECONDS_PER_CYCLE / settings["simulate"]["cycles"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         params, csv, series, windows = (folder / part for part in ("params.yaml", "csv", "series", "windows"))
         for key, value in {"simulate.sample_rate": rate, "ingest.csv": str(csv)}.items():
             settings = change(settings, key, value)
@@ -86,7 +86,8 @@ def measure(rows: int) -> Measured:
         shards, store = folder / "shards", folder / "store"
         shards.mkdir()
         for file in (csv, *series.glob("*.npy"), *windows.glob("*.npy")):
-            subprocess.run(["split", f"--number={SHARDS}", file, shards / f"{file.name}-"], check=True)
+            name = "-".join(file.relative_to(folder).parts)
+            subprocess.run(["split", f"--number={SHARDS}", file, shards / f"{name}-"], check=True)
         dvc(folder, "init", "--no-scm")
         dvc(folder, "config", "cache.type", "reflink,hardlink,symlink,copy")
         dvc(folder, "remote", "add", "--default", "store", str(store))

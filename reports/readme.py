@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PICTURES = ("training", "forecast", "error")
+PICTURES = ("training", "forecast", "error", "attribution")
 
 
 def table(metrics: dict[str, Any]) -> str:

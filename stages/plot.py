@@ -1,4 +1,4 @@
-"""Draw what happened: history, model, predictions -> plots/quake/{training,forecast,error}.png."""
+"""Draw what happened: history, model, predictions -> plots/quake/{training,forecast,error,attribution}.png."""
 
 from dataclasses import dataclass
 from pathlib import Path

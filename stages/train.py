@@ -1,6 +1,7 @@
 """Train a forecaster: data/quake/windows -> data/quake/model/, plots/quake/history.csv.
 
-Interrupted, it resumes after the last complete epoch when it is started again, and ends with the same bits.
+Interrupted, it resumes after the last complete epoch when it is started again, and ends with the same bits. It runs on
+`train.processes` processes, or as one of those that torchrun started; the first of them writes.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from recurrent.cells.kernels import threads
+from recurrent.cells.kernels import ranks, threads
 from recurrent.config import schema
 from recurrent.config.stage import run
 from recurrent.network.model_file import model_path
@@ -50,13 +51,14 @@ def main(params: Params, windows: Path, model: Path, history: Path) -> None:
     runs = list(product(range(len(splits)), range(params.train.members)))
     summaries: list[dict[str, Any]] = []
     checkpoints: list[checkpoint.Checkpoint] = []
-    for split, member in runs:
-        if len(runs) > 1:
-            print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
-        log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
-        summary, saved = _train(params, splits[split], split, member, model_path(model, split, member), log)
-        summaries.append(summary)
-        checkpoints += saved
+    with ranks.joined(params.train.processes, batch_size=splits[0].parts["train"].batch_size):
+        for split, member in runs:
+            if len(runs) > 1:
+                print(f"split {split + 1} of {len(splits)}, member {member + 1} of {params.train.members}")
+            log = history if split == member == 0 else model.with_name(f"history-{split}-{member}.csv")
+            summary, saved = _train(params, splits[split], split, member, model_path(model, split, member), log)
+            summaries.append(summary)
+            checkpoints += saved
     for split, data in enumerate(splits if not params.train.refit else []):
         networks = [model_path(model, split, member) for member in range(params.train.members)]
         calibrate(data, networks, backend=params.train.backend, threads=params.train.threads)
@@ -79,7 +81,8 @@ def _train(
         chosen, saved = _fit(params, both, [split, member, 1], log, partial(Refit, epochs=chosen.best_epoch))
         summary["refit"] = {"epochs": chosen.best_epoch, "windows": both.parts["train"].windows}
         checkpoints.append(saved)
-    chosen.forecaster.save(model, data.meta.inputs)
+    if ranks.first():
+        chosen.forecaster.save(model, data.meta.inputs)
     return summary, checkpoints
 
 
@@ -95,16 +98,22 @@ def _fit(
     if not any(run) and network.backend != "c":
         print(f"backend {network.backend}: last bits depend on this CPU; with backend c they do not")
     trainer = kind(network, data, params.train, seed=seed)
-    saved = checkpoint.Checkpoint(CHECKPOINTS, _fingerprint(params, data, run, network.backend))
-    if state := saved.load():
+    fingerprint = _fingerprint(params, data, run, network.backend)
+    if fingerprint != ranks.of_first(fingerprint):
+        raise ValueError("the first process has another params file, other windows, other code or another torch")
+    saved = checkpoint.Checkpoint(CHECKPOINTS, fingerprint)
+    if state := ranks.of_first(saved.load() if ranks.first() else None):
         trainer.restore(state)
         print(f"resuming after epoch {trainer.history[-1].epoch} of an interrupted run")
     train = trainer.params
-    with History(history, trainer.history, max_epochs=train.max_epochs, target_delta=train.target_delta) as log:
+    file = history if ranks.first() else Path(os.devnull)
+    with History(file, trainer.history, max_epochs=train.max_epochs, target_delta=train.target_delta) as log:
 
         def after_epoch(row: Epoch) -> None:
             log.add(row)
-            saved.save(trainer.state())
+            if ranks.first():
+                saved.save(trainer.state())
+            ranks.of_first(None)  # waits, however long the disk takes
 
         try:
             trainer.run(after_epoch)
@@ -117,7 +126,9 @@ def _fit(
 def _fingerprint(params: Params, data: Windows, run: list[int], backend: str) -> str:
     parameters = asdict(params) | {"windows": data.steps.digest, "run": run}
     del parameters["train"]["max_epochs"]  # a longer run begins like a shorter one
-    parameters["train"]["backend"] = backend  # the one in use, which auto does not tell
+    parameters["train"] |= {"backend": backend, "processes": ranks.count()}  # in use
+    for key in ("threads", "processes") if backend == "c" else ():  # where they change no bit
+        del parameters["train"][key]
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "recurrent"}
     code = {Path(module.__file__) for module in ours.values() if module.__file__}
     code |= {source for path in code for source in path.parent.glob("*.[ch]")}

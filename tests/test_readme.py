@@ -21,6 +21,7 @@ from small_project import computed_elsewhere, write_params
 
 BEGINS = re.compile(r"(?:dvc|make|python3?|pip|git|pytest|kaggle)\s")
 P4581 = ROOT.parent / "shared" / "data" / "p4581" / "p4581_3800_4100.csv"
+SCALE = importlib.util.find_spec("distributed")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ WINDOWS = Check(only_looked_up="for Windows, where nothing has been tried, as th
 KAGGLE = Check(only_looked_up="needs an account and 10 GB")
 MENTIONED = Check(only_looked_up="a word in a sentence; other commands type it with its arguments")
 INSTALLATION = Check(only_looked_up="test_the_installation_without_make types it")
+PREDICT = "python -m stages.predict data/quake/model/forecaster.safetensors data/raw/simulated.csv"
+UNTIL_IT_FOLLOWS = "& until grep -qs '^94,' followed.csv; do sleep 0.2; done; kill $!; wait $! || true"
 PAGE = {"makes": "dvc_plots/index.html", "shows": "dvc_plots/index.html"}
 
 CHECKS = {
@@ -82,6 +85,10 @@ CHECKS = {
     "-S ingest.target=time_to_failure": Check(
         "Ran experiment", before="cp data/raw/simulated.csv press7.csv", here={"/data/press7.csv": "$PWD/press7.csv"}
     ),
+    "DASK_WORKERS=2 python -m stages.ingest data/quake/series": Check(
+        r"rows, \d+ failures", only_looked_up="" if SCALE else "needs the packages of make test-scale"
+    ),
+    "python -m benchmarks.workers": LONG,
     "dvc exp run plot -S ingest.csv=/data/experiments -S window.split=recordings": Check(
         "Ran experiment",
         before="mkdir experiments; for n in 1 2 3; do head -n 300000 data/raw/simulated.csv > experiments/$n.csv; done",
@@ -92,15 +99,25 @@ CHECKS = {
         before=f"cp {P4581} newDF_TimeToFailure_from_3800_to_4100_WITHOUT_subwindows.csv",
         only_looked_up="" if P4581.exists() else "the file is not here",
     ),
-    "python -m stages.predict data/quake/model/forecaster.safetensors data/raw/simulated.csv -o forecasts.csv": Check(
-        makes="forecasts.csv", quick=True
+    f"{PREDICT} -o forecasts.csv": Check(makes="forecasts.csv", quick=True),
+    f"{PREDICT} --follow -o followed.csv": Check(
+        makes="followed.csv", quick=True, here={"followed.csv": f"followed.csv {UNTIL_IT_FOLLOWS}"}
     ),
+    "python -m http.server --bind 127.0.0.1 8000": Check(only_looked_up="test_browser.py opens the page it serves"),
+    "dvc plots show plots/quake/attribution.png": Check(**PAGE),
     "python -m stages.export data/quake/model/forecaster.safetensors -o forecaster.onnx": Check(
         makes="forecaster.onnx", quick=True
     ),
     "python -m reports.model_card > model_card.md": Check(makes="model_card.md", quick=True),
     'pip install ".[export]"': MENTIONED,
     "make repair": Check(),
+    "dvc exp run -n two -S train.processes=2": Check("Ran experiment.*: two"),
+    "torchrun --nnodes 2 --node-rank 0 --nproc-per-node 1 --master-addr 10.0.0.1 --master-port 29500 --no-python "
+    "dvc repro train": Check(
+        makes="data/quake/model/training.json",
+        here={"--nnodes 2 --node-rank 0 --nproc-per-node 1 --master-addr 10.0.0.1 --master-port 29500": "--standalone"},
+    ),  # tests/chaos/test_hosts.py has two machines
+    "python -m benchmarks.ranks": Check("2 processes, one thread each .* times as fast"),
     "cd systems": Check(),
     "dvc repro plot@sine": Check(makes="plots/sine/pictures/forecast.png"),
     "dvc exp run -n sine50 plot@sine": Check("Ran experiment.*: sine50"),

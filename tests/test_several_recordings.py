@@ -9,7 +9,7 @@ from seeds import SEED
 from small_project import run_stages
 from small_windows import bounds, cut, write_series
 
-from recurrent.evaluate import baselines
+from recurrent.evaluate import baselines, prediction_tables
 from recurrent.network.model_file import model_paths
 from recurrent.sources import fault
 from recurrent.storage.meta import SeriesMeta
@@ -202,6 +202,10 @@ def test_another_test_recording_leaves_the_model_files_the_same_to_the_bit(exper
     assert len(set(before)) == 3
     scored = read_csv(experiments.parent / "data/quake/predictions/predictions.csv")
     assert set(scored["group"]) == {0.0} and (np.diff(scored["time"]) > 0).all()
+    last = windows().split(2)  # the time of the third recording begins anew
+    time, _ = prediction_tables.time_axis(last, "test")
+    failing = time + last.labels("test")[:, 0]
+    assert time[0] < 15 and len(np.unique(failing.round(6))) <= 6
     for number, name in enumerate("abc"):
         usual = (experiments / f"{name}.csv").read_bytes()
         simulate(experiments / f"{name}.csv", 10 + number, cycles=5)

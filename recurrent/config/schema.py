@@ -151,6 +151,7 @@ class Train(Section):
     max_epochs: Count
     backend: Literal["auto", "reference", "numpy", "c"]
     threads: Threads
+    processes: Few
     members: Few
     refit: bool
     input_noise: NotNegative

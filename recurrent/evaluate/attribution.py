@@ -1,7 +1,8 @@
 """Which steps a forecast rests on: gradient times input, by one backward pass.
 
 To first order it is what a step adds to the forecast, against one that is as loud as train is on average (A. Shrikumar,
-P. Greenside, A. Kundaje, Not just a black box, arXiv:1605.01713, 2016).
+P. Greenside, A. Kundaje, Not just a black box, arXiv:1605.01713, 2016). What is measured now, to which a forecast of a
+change is added, is not part of it.
 Legend of shapes: B windows, T steps, K targets.
 """
 

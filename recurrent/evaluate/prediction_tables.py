@@ -19,15 +19,18 @@ Floats = npt.NDArray[np.float64]
 def time_axis(windows: Windows, part: str) -> tuple[Floats, str]:
     """Return the time of each window's label and its unit.
 
-    A countdown tells the time since the recording began, of several since the first one did, as if each followed the
-    one before it; without a countdown, the row number stands for it.
+    A countdown tells the time since the recording began; a further recording of the part follows as if there were no
+    gap. Without a countdown, the row number stands for it.
     """
     steps = windows.last_steps(part)
     if not windows.meta.countdown:
         return (steps + windows.parts[part].horizon + 1.0) * windows.meta.samples_per_step - 1, "row"
     cycle, since = baselines.cycles(windows, steps)
-    starts = np.concatenate([[0.0], np.cumsum(windows.meta.first_targets)])
-    return starts[cycle] + since, windows.meta.units.target
+    meta = windows.meta
+    starts = np.concatenate([[0.0], np.cumsum(meta.first_targets)])
+    recordings = np.array(meta.recordings or (0,))
+    begin = recordings[recordings <= steps[0] * meta.samples_per_step][-1]
+    return starts[cycle] + since - starts[meta.cycle_starts.index(begin)], meta.units.target
 
 
 def rows(result: SplitResult) -> dict[str, Floats]:

@@ -69,6 +69,7 @@ class CsvFile:
         self._is_float: Flags = ()  # a column is integers until a value is not
         self._line = 1  # the first that is not settled
         self._last_time: float = np.inf
+        self._empty_line: int | None = None  # empty lines may end a file; one counts against it only when more follows
 
     @property
     def columns(self) -> list[str]:
@@ -110,7 +111,6 @@ class CsvFile:
         return (signal for signal, _ in self.blocks())
 
     def _settled(self, lines: Lines) -> Generator[list[Array], None, None]:
-        empty_line = None  # empty lines may end a file, so one is held against it only when more follows
         # closed here: a generator that ends its thread must not be left to the collector, which works in any thread
         with closing(iter(lines)) as blocks:
             for block in blocks:
@@ -119,8 +119,8 @@ class CsvFile:
                     self._line = max(self._line, 1 + lines.skipped)
                 end = _end_of_content(block)
                 if end:
-                    if empty_line is not None:
-                        raise self._error(empty_line, "an empty line, expected none between rows")
+                    if self._empty_line is not None:
+                        raise self._error(self._empty_line, "an empty line, expected none between rows")
                     if not self._is_float:  # the first row tells which columns have decimals
                         first_row = block[: block.find(b"\n") + 1] or block
                         self._is_float = self._parser.parse(first_row, (False,) * len(self._wanted)).is_float
@@ -133,7 +133,7 @@ class CsvFile:
                         raise self._error(self._line, result.problem)
                     yield result.columns
                 if end < len(block):
-                    empty_line = empty_line or self._line
+                    self._empty_line = self._empty_line or self._line
                     self._line += block.count(b"\n", end)
 
     def _take_header(self, block: bytes) -> bytes:

@@ -7,9 +7,10 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -17,6 +18,8 @@ import pyarrow as pa
 
 # A file without line ends must not be read into memory whole.
 LINE_BYTES = 1 << 24
+SEARCH_BYTES = 1 << 12
+CODECS = {".gz": "gzip", ".zst": "zstd"}
 AGAIN = "wait until nobody writes it, then run the same command again"
 DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -111,35 +114,40 @@ class LineBlocks:
 
     def __init__(self, path: Path, block_bytes: int) -> None:
         self._path, self._block_bytes = path, block_bytes
-        self.md5 = ""
+        self.md5, self.position = "", 0  # packed bytes read so far, out of `size`
         require_file(path)
         self._file = path.open("rb")
         self._before = os.fstat(self._file.fileno())
         self.size = self._before.st_size
 
     @property
-    def position(self) -> int:
-        """Return the number of packed bytes read so far, out of `size`."""
-        return self.size if self._file.closed else self._file.tell()
+    def packed(self) -> bool:
+        """Return whether the file has to be unpacked, and so be read from its beginning."""
+        return self._path.suffix.lower() in (".zip", *CODECS)
+
+    def ranges(self, blocks: int) -> list[LineRange]:
+        """Return ranges that hold all lines of a plain file: the first block, and then so many blocks each."""
+        step, path, stamp = self._block_bytes, self._path.absolute(), self._before.st_mtime_ns
+        firsts = [0, *range(step, self.size, step * blocks)]
+        with self._path.open("rb") as file:
+            begins = [_line_begin(file, first) for first in firsts]
+        stops = [*firsts[1:], self.size]
+        own = zip(begins, firsts, stops, strict=True)
+        return [LineRange(path, *places, step, self.size, stamp) for places in own]
 
     def __iter__(self) -> Generator[bytes, None, None]:
         checksum = hashlib.md5(usedforsecurity=False)
         with self._file, ThreadPoolExecutor(max_workers=1) as thread:
             with _damage_named():
                 stream = self._unpacked(checksum, thread)
-            rest = b""
-            while True:
-                with _damage_named():
-                    data = stream.read(self._block_bytes)
-                if not data:
-                    break
-                cut = data.rfind(b"\n") + 1
-                if cut:
-                    yield b"".join((rest, memoryview(data)[:cut]))
-                rest = data[cut:] if cut else rest + data
-                if len(rest) > LINE_BYTES:
-                    found = "only \\r, as in old Mac files," if b"\r" in rest else "no line end"
-                    raise UnreadableError(f"{found} in {LINE_BYTES} bytes, expected lines that end in \\n")
+
+            def read() -> bytes:
+                data: bytes = stream.read(self._block_bytes)
+                self.position = self._file.tell()
+                return data
+
+            rest = yield from _whole_lines(read)
+            self.position = self.size
             if rest:
                 yield rest
         require_unchanged(self._path, self._before)
@@ -156,6 +164,73 @@ class LineBlocks:
                 raise UnreadableError(f"{len(members)} files inside {members[:5]}, expected exactly one")
             return archive.open(members[0])
         plain = _Checksummed(self._file, checksum, thread)
-        codec = {".gz": "gzip", ".zst": "zstd"}.get(suffix)
+        codec = CODECS.get(suffix)
         # Arrow reads on through all members and frames and, unlike zstandard's reader, refuses a cut file.
         return pa.CompressedInputStream(pa.PythonFile(plain, mode="r"), codec) if codec else plain
+
+
+@dataclass
+class LineRange:
+    """Lines of a plain file, in the blocks in which LineBlocks gives them.
+
+    Parameters
+    ----------
+    begin : where the first line begins, the last that does so before `first`, or there
+    first, stop : of the blocks that the last lines end in
+    block_bytes, size, written : of the LineBlocks, whose file it must be
+    skipped, md5 : as of Lines; nothing, the whole file has a checksum
+    """
+
+    path: Path
+    begin: int
+    first: int
+    stop: int
+    block_bytes: int
+    size: int
+    written: int
+    skipped: int = 0
+    md5: str = ""
+
+    @property
+    def position(self) -> int:
+        """Return where the range ends."""
+        return self.stop
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        with self.path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            if (about.st_size, about.st_mtime_ns) != (self.size, self.written):
+                raise UnreadableError(f"another file than the one that is read, or changed since; {AGAIN}")
+            file.seek(self.begin)
+            rest = file.read(self.first - self.begin)
+            rest = yield from _whole_lines(lambda: file.read(min(self.block_bytes, self.stop - file.tell())), rest)
+        if rest and self.stop == self.size:
+            yield rest
+
+
+def _whole_lines(read: Callable[[], bytes], rest: bytes = b"") -> Generator[bytes, None, bytes]:
+    """Yield blocks of whole lines of what `rest` and `read` give, until that is nothing; return what remains."""
+    while True:
+        with _damage_named():
+            data = read()
+        if not data:
+            return rest
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield b"".join((rest, memoryview(data)[:cut]))
+        rest = data[cut:] if cut else rest + data
+        if len(rest) > LINE_BYTES:
+            found = "only \\r, as in old Mac files," if b"\r" in rest else "no line end"
+            raise UnreadableError(f"{found} in {LINE_BYTES} bytes, expected lines that end in \\n")
+
+
+def _line_begin(file: BinaryIO, place: int) -> int:
+    """Return where the line begins that the byte before `place` is in, or `place` where that byte ends a line."""
+    end = place
+    while end > max(0, place - LINE_BYTES):
+        begin = max(0, end - SEARCH_BYTES)
+        file.seek(begin)
+        if cut := file.read(end - begin).rfind(b"\n") + 1:
+            return begin + cut
+        end = begin
+    return end  # too long a line, which stops the reading before it comes to `place`

@@ -4,6 +4,7 @@ Legend of shapes: B batch, T steps, D features, H hidden_size, K targets, L laye
 """
 
 import math
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recurrent.cells.kernels import dispatch
+from recurrent.cells.kernels import dispatch, ranks
 from recurrent.network.model_file import ForecasterConfig, ModelFile
 from recurrent.network.ridge import Ridge
 from recurrent.network.scaler import Scaler
@@ -51,6 +52,8 @@ class Forecaster(nn.Module):
             num_layers=config.num_layers,
             backend=backend,
         )
+        if self.backend != "c":  # which sums over all ranks itself
+            ranks.sum_gradients([*self.cell.parameters()])
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.output_size)
 
@@ -62,14 +65,9 @@ class Forecaster(nn.Module):
     def forward(self, x_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Scaled signal, and the steps of each sequence where they differ -> scaled outputs (B, A, K)."""
         readout, embedded_BTD = self.config.readout, self._embed(x_BTD, lengths_B)
-        if readout == "all_steps" and not self.config.dropout:
-            result: Tensor
-            if hasattr(self.cell, "backend"):  # applies the head along the way
-                result = self.cell(embedded_BTD, head=self.head)[0]
-            else:
-                result = self.head(self.cell(embedded_BTD)[0])
-            return result
-        states_BTH, _ = self.cell(embedded_BTD)
+        if readout == "all_steps" and not self.config.dropout and self.backend == "c":  # the head along the way
+            return ranks.divided(partial(outputs, self.cell, self.head), embedded_BTD)
+        states_BTH = ranks.divided(lambda x_BTD: self.cell(x_BTD)[0], embedded_BTD)
         if readout == "all_steps" or states_BTH.shape[1] == 1:
             read_BAH = states_BTH
         elif lengths_B is None:
@@ -79,7 +77,7 @@ class Forecaster(nn.Module):
             last_B1 = lengths_B[:, None] - 1
             weight_BT = (step_BT == last_B1) if readout == "last" else (step_BT <= last_B1) / lengths_B[:, None]
             read_BAH = torch.bmm(weight_BT[:, None].to(states_BTH.dtype), states_BTH)
-        result = self.head(self.dropout(read_BAH))
+        result: Tensor = self.head(self.dropout(read_BAH))
         return result
 
     def _embed(self, x_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recurrent.config.schema import RecordingOptions
+from recurrent.ingest.csv_ranges import RangedCsvFile
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import File
 from recurrent.sources._contract import complete_cycles, row_counts
 from recurrent.storage.meta import RowCounts, SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.series_writer import SeriesWriter
+from recurrent.workers import workers
 
 SUFFIXES = (".csv", ".gz", ".zst", ".zip")
 
@@ -43,7 +45,7 @@ def read(options: Options, raw: Path) -> CsvRecording:
     if not paths:
         raise ValueError(f"{raw}: no recording in this folder, expected files {', '.join(SUFFIXES)}")
     columns = {"signal": options.signal, "target": options.target, "failure_threshold": options.failure_threshold}
-    return CsvRecording(tuple(CsvFile(path, **columns, progress=True) for path in paths), options)
+    return CsvRecording(tuple(RangedCsvFile(path, **columns, progress=True) for path in paths), options)
 
 
 def _is_recording(path: Path) -> bool:
@@ -54,14 +56,15 @@ def _is_recording(path: Path) -> bool:
 class CsvRecording:
     """Rows of one CSV or several on their way to a series."""
 
-    files: tuple[CsvFile, ...]
+    files: tuple[RangedCsvFile, ...]
     options: Options
 
     def write(self, folder: Path) -> None:
         """Check every row and write them as a `Series`, recording after recording."""
         options, begins, failures = self.options, list[int](), list[int]()
-        with SeriesWriter(folder) as writer:
+        with workers() as spread, SeriesWriter(folder) as writer:
             for csv in self.files:
+                csv.workers = spread
                 begins.append(writer.rows)
                 for signal, target in csv.blocks():
                     writer.append(signal, target)

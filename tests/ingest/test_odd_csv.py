@@ -13,7 +13,7 @@ from recurrent.config.schema import RecordingOptions
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import DownloadError, File, fetch
 from recurrent.ingest.text_table import read_table
-from recurrent.sources.recording import CsvRecording
+from recurrent.sources import recording
 from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.series import Series
 
@@ -163,13 +163,13 @@ def test_files_are_right_or_refused(tmp_path, read):
 def test_what_is_refused_leaves_the_series_before_it(tmp_path):
     options = RecordingOptions(("x",), "t", "", "", None, "keep")
     (tmp_path / "f.csv").write_bytes(HEAD)
-    source = CsvFile(tmp_path / "f.csv", signal=("x",), target="t", failure_threshold=None)
-    CsvRecording(source, options).write(tmp_path / "series")
+    source = recording.read(options, tmp_path / "f.csv")
+    source.write(tmp_path / "series")
     before = {path.name: path.read_bytes() for path in (tmp_path / "series").iterdir()}
     for content, rows in FILES.values():
         if rows is None:
             (tmp_path / "f.csv").write_bytes(content)
-            refused(tmp_path / "f.csv", lambda: CsvRecording(source, options).write(tmp_path / "series"))
+            refused(tmp_path / "f.csv", lambda: source.write(tmp_path / "series"))
             assert {path.name: path.read_bytes() for path in (tmp_path / "series").iterdir()} == before
             assert {path.name for path in tmp_path.iterdir()} == {"f.csv", "series"}
 
@@ -214,9 +214,8 @@ def test_naughty_strings_name_columns_units_and_files(real_data, tmp_path):
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([[text, "time to failure"], [1, 2], [3, 4]])
         options = RecordingOptions((text,), "time to failure", text, "s", None, "keep")
-        source = CsvFile(path, signal=(text,), target="time to failure", failure_threshold=None)
         try:
-            CsvRecording(source, options).write(tmp_path / "series")
+            recording.read(options, path).write(tmp_path / "series")
         except ValueError as error:
             assert str(error).startswith(f"{path}:") and len(str(error).splitlines()) == 1, text
         else:

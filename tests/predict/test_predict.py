@@ -18,11 +18,12 @@ from small_windows import cut, write_series
 
 from recurrent.cells.kernels import dispatch
 from recurrent.network.forecaster import Forecaster, build
+from recurrent.network.interval import Interval
 from recurrent.network.predictor import read_network, read_predictor
 from recurrent.network.scaler import Scaler
 from recurrent.predict import follow, windows
 from recurrent.predict.model import Model
-from recurrent.predict.output import lines
+from recurrent.predict.output import header, lines
 from recurrent.predict.steps import Steps
 from recurrent.storage.tables import read_csv
 from stages import predict
@@ -361,3 +362,19 @@ def test_standard_input_is_read_as_it_comes(tmp_path):
 def test_the_model_file_says_what_it_reads(tmp_path):
     path, data = model(tmp_path)
     assert Model.open(path).inputs == replace(data.meta.inputs, signal=("c0",))
+
+
+@pytest.mark.parametrize("targets", [("t",), ("t", "u")])
+def test_a_forecast_has_its_interval_beside_it(tmp_path, targets):
+    path, _ = model(tmp_path)
+    inputs = replace(Model.open(path).inputs, target=targets)
+    predicted = rng(1).normal(size=(300, len(targets)))
+    interval = Interval.fit(predicted, predicted + rng(2).normal(size=predicted.shape))
+    words = header(inputs, interval) + b"".join(lines([(1, predicted[:200]), (201, predicted[200:])], inputs, interval))
+    (tmp_path / "out.csv").write_bytes(words)
+    found = read_csv(tmp_path / "out.csv")
+    assert found["row"].tolist() == [SAMPLES * (2 + i) for i in range(300)]
+    for column, name in enumerate(targets):
+        np.testing.assert_array_equal(found[name], predicted[:, column])
+        ends = [found[f"{end}_{name}" if len(targets) > 1 else end] for end in ("lower", "upper")]
+        np.testing.assert_array_equal(ends, [end[:, column] for end in interval.around(predicted)])

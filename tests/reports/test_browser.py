@@ -4,11 +4,17 @@ import json
 import re
 import shutil
 import sys
+import threading
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from in_git import ROOT
 from processes import command, dvc
 from small_project import CHARTS, PICTURES, REVISIONS
+
+from recurrent.train.history import HISTORY_COLUMNS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -172,3 +178,54 @@ def test_the_page_of_charts_begins_with_what_differs(chromium, pages):
     with opened(chromium, pages["charts"], 1400, "light") as page:
         assert page.locator("h2").all_inner_texts()[:2] == ["Parameters that differ", "Mean delta on the test set"]
         assert page.locator("#differs tr").count() == 3
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder with the reports' files, and where it is served, as `python -m http.server` does."""
+
+    class Silent(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    shutil.copytree(ROOT / "reports", tmp_path / "reports")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_port}/reports/live.html"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_live_page_follows_a_training_and_forecasts(chromium, served, scheme):
+    folder, address = served
+    context = chromium.new_context(viewport={"width": 400, "height": 900}, color_scheme=scheme)
+    page, said = context.new_page(), []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address + "?history=/history.csv&forecast=/out.csv")
+    page.wait_for_function("document.querySelectorAll('p.soft').length == 3")
+    waiting = [f"waiting for {name}" for name in ("/history.csv", "/history.csv", "/out.csv")]
+    assert page.locator("p.soft").all_inner_texts() == waiting
+    shown = "[...document.querySelectorAll('polyline')].map(line => line.points.length)"
+
+    def wait_for(counts):
+        page.wait_for_function(f"JSON.stringify({shown}) == '{json.dumps(counts, separators=(',', ':'))}'")
+
+    with (folder / "history.csv").open("w") as history, (folder / "out.csv").open("w") as forecast:
+        history.write(",".join(HISTORY_COLUMNS) + "\n")
+        for epoch in (1, 2, 3):
+            history.write(",".join([str(epoch)] + ["0.25"] * (len(HISTORY_COLUMNS) - 1)) + "\n")
+            history.flush()
+            wait_for([epoch] * 4)
+        forecast.write("row,t,lower,upper\n94,3.5,2,4\n188,2.5,1,3\n282,9")  # the last line is half written
+        forecast.flush()
+        wait_for([3] * 4 + [2])
+    assert page.locator("p.soft").last.inner_text() == "row 188: t 2.500"
+    assert page.evaluate("document.querySelector('polygon').points.length") == 4
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:100]) for v in found if v["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    (folder / "history.csv").unlink()  # as DVC does before a stage
+    page.wait_for_function("document.querySelector('p.soft').textContent.startsWith('waiting')")
+    context.close()
+    assert said == []

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurrent.cells.kernels import buffers, c_library, threads
+from recurrent.cells.kernels import buffers, c_library, ranks, threads
 
 Start = Sequence[Tensor | None]  # state and, of the LSTM, memory before the first step (B, H), zeros where None
 
@@ -71,18 +71,20 @@ class Layer(torch.autograd.Function):
         d_start, d_start_memory = (None if of is None else torch.empty_like(of) for of in (start, start_memory))
         library = c_library.library(ctx.cell, H)
         shares = -(-B // int(library.sequences_of_a_share()))
-        sums = buffers.empty(shares, library.size_of_gradient(D, H, A), dtype=x.dtype)
+        before = int(not ranks.first())  # a row for what the ranks before this one add up to
+        sums = buffers.empty(before + shares, library.size_of_gradient(D, H, A), dtype=x.dtype)
 
         given_at = _addresses(*given)
 
         def run(first: int, last: int) -> int:
-            wanted = _addresses(sums[first:], d_x, d_start, d_start_memory)
+            wanted = _addresses(sums[before + first :], d_x, d_start, d_start_memory)
             return int(library.backward(first, last, B, T, D, H, A, *given_at, *wanted))
 
         threads.share(run, shares, ("backward", ctx.cell, B, T, D, H, A, d_x is None))
         sizes = [G * H * D, G * H, G * H * H, G * H, A * H, A]
         total = x.new_empty(sum(sizes))
-        library.together(shares, D, H, A, *_addresses(sums, total))
+        with ranks.in_turn(sums[0], total):
+            library.together(before + shares, D, H, A, *_addresses(sums, total))
         d_w_in, d_b_in, d_w, d_b, d_head, d_head_bias = total.split_with_sizes(sizes)
         of_head = (d_head.view(A, H), d_head_bias) if A else (None, None)
         return None, d_x, d_start, d_start_memory, d_w_in.view(-1, D), d_b_in, d_w.view(-1, H), d_b, *of_head

@@ -17,6 +17,7 @@ CALLS = 5  # that are timed with a number of threads; the first of them does not
 PAUSE = 50  # times as long as measuring took, until it is done again
 
 _asked: int | Literal["auto"] = 1
+_processes = 1  # that have the cores to share
 _paces: dict[Hashable, Generator[int, float, None]] = {}
 _threads: dict[Hashable, int] = {}  # of the next call
 
@@ -29,9 +30,15 @@ def use(threads: int | Literal["auto"]) -> None:
     _threads.clear()
 
 
+def share_cores(processes: int) -> None:
+    """Leave the others of so many processes their part of the cores."""
+    global _processes
+    _processes = processes
+
+
 def used() -> int:
     """Give the largest number of threads that the kernels may use."""
-    return cores() if _asked == "auto" else _asked
+    return max(1, cores() // _processes) if _asked == "auto" else _asked
 
 
 def of_torch(backend: str) -> int:
