@@ -34,8 +34,8 @@ defaults:
   model: {hidden_size: 4, num_layers: 1, input: values, embedding_size: 4, dropout: 0.0, readout: all_steps,
           residual: none, residual_penalties: [1.0]}
   train: {best_by: loss, loss: mse, learning_rate: 0.01, learning_rate_decay: 1.0, weight_decay: 0.0,
-          gradient_clip: 1.0, target_delta: 0.0, patience: 5, max_epochs: 2, backend: auto, threads: 1, members: 1,
-          refit: false, input_noise: 0.0, labels: actual}
+          gradient_clip: 1.0, target_delta: 0.0, patience: 5, max_epochs: 2, backend: auto, threads: 1, processes: 1,
+          members: 1, refit: false, input_noise: 0.0, labels: actual}
   evaluate: {ridge_penalties: [1.0], moving_average: 3, season: [], excel: false}
   plot:
     dpi: 50

@@ -19,8 +19,8 @@ import numpy as np
 from recurrent.ingest.csv_block import Flags
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.line_blocks import LineBlocks, LineRange, Lines, UnreadableError
+from recurrent.ingest.workers import Workers
 from recurrent.storage.npy import INTEGERS, Array
-from recurrent.workers import Workers
 
 RANGE_BLOCKS = 16  # with 64, twice the time goes into pages of memory; with 4, into messages
 

@@ -15,10 +15,10 @@ from recurrent.config.schema import RecordingOptions
 from recurrent.ingest.csv_ranges import RangedCsvFile
 from recurrent.ingest.csv_stream import CsvFile
 from recurrent.ingest.download import File
+from recurrent.ingest.workers import workers
 from recurrent.sources._contract import complete_cycles, row_counts
 from recurrent.storage.meta import RowCounts, SeriesMeta, SourceMeta, Units, columns_of
 from recurrent.storage.series_writer import SeriesWriter
-from recurrent.workers import workers
 
 SUFFIXES = (".csv", ".gz", ".zst", ".zip")
 

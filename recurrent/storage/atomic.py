@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all, whatever ends the process that writes them."""
 
+import glob
 import json
 import os
 import shutil
@@ -32,7 +33,7 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
         Where the disk is full, among others; it names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(path.parent, f".{path.name}.[0-9]*.tmp")
+    remove_abandoned(path.parent, f".{glob.escape(path.name)}.[0-9]*.tmp")
     if folder and path.exists():
         _require_replaceable(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recurrent.ingest import csv_ranges, line_blocks
 from recurrent.ingest.csv_ranges import RangedCsvFile
 from recurrent.ingest.csv_stream import CsvError, CsvFile
-from recurrent.workers import Workers
+from recurrent.ingest.workers import Workers
 
 HERE = Workers(None, 2)  # calls run in this process, when their answer is asked for
 LINES = (

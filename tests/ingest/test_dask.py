@@ -13,11 +13,10 @@ import pytest
 from small_project import ROOT, write_params
 
 import stages.ingest
-from recurrent import workers
 from recurrent.config.reader import read
 from recurrent.config.schema import Settings
 from recurrent.config.stage import pick
-from recurrent.ingest import csv_ranges
+from recurrent.ingest import csv_ranges, workers
 from recurrent.ingest.csv_ranges import RangedCsvFile
 from recurrent.sources import recording
 

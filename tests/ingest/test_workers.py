@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from recurrent import workers
-from recurrent.workers import Workers
+from recurrent.ingest import workers
+from recurrent.ingest.workers import Workers
 
 
 class Call:
