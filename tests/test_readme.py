@@ -91,7 +91,8 @@ CHECKS = {
     "python -m benchmarks.workers": LONG,
     "dvc exp run plot -S ingest.csv=/data/experiments -S window.split=recordings": Check(
         "Ran experiment",
-        before="mkdir experiments; for n in 1 2 3; do head -n 300000 data/raw/simulated.csv > experiments/$n.csv; done",
+        before="git checkout params.yaml; mkdir experiments; "
+        "for n in 1 2 3; do head -n 300000 data/raw/simulated.csv > experiments/$n.csv; done",
         here={"/data/experiments": "$PWD/experiments"},
     ),
     "mv newDF_TimeToFailure_from_3800_to_4100_WITHOUT_subwindows.csv data/raw/p4581.csv": Check(
