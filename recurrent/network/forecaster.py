@@ -62,10 +62,15 @@ class Forecaster(nn.Module):
         """What computes the cell: reference, numpy or c; torch where the cell leaves no choice."""
         return str(getattr(self.cell, "backend", "torch"))
 
+    @property
+    def outputs_apart(self) -> bool:
+        """Whether no bit of a sequence's outputs depends on the others in the batch: the kernel does all of it."""
+        return self.config.readout == "all_steps" and not self.config.dropout and self.backend == "c"
+
     def forward(self, x_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Scaled signal, and the steps of each sequence where they differ -> scaled outputs (B, A, K)."""
         readout, embedded_BTD = self.config.readout, self._embed(x_BTD, lengths_B)
-        if readout == "all_steps" and not self.config.dropout and self.backend == "c":  # the head along the way
+        if self.outputs_apart:  # the head along the way
             return ranks.divided(partial(outputs, self.cell, self.head), embedded_BTD)
         states_BTH = ranks.divided(lambda x_BTD: self.cell(x_BTD)[0], embedded_BTD)
         if readout == "all_steps" or states_BTH.shape[1] == 1:

@@ -1,10 +1,10 @@
 """The training loop: one row of history per epoch, and a reason for its end.
 
 Validation selects the epoch that is kept; the test part is never read.
-Legend of shapes: B windows of a batch, A outputs of a window, K targets or classes.
+Legend of shapes: N windows of a block, B of a batch, A outputs of a window, K targets or classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,10 +16,11 @@ from recurrent.config.schema import Train
 from recurrent.network.forecaster import Forecaster
 from recurrent.network.task import Task
 from recurrent.numerics import mean, power
+from recurrent.storage.npy import Array
 from recurrent.train.adam import Adam
+from recurrent.train.block import Block, blocks
 from recurrent.train.labels import Residuals
 from recurrent.train.loss import LOSSES
-from recurrent.window.batch import Batch
 from recurrent.window.windows import Windows
 
 
@@ -50,8 +51,8 @@ class Trainer:
             raise ValueError(f"train.loss is {params.loss}, expected {expected}")
         if params.input_noise and forecaster.config.input != "values":
             raise ValueError(f"train.input_noise is {params.input_noise}, expected 0: the signal is words")
+        self.loss = LOSSES[params.loss]
         self.optimizer = Adam(forecaster.parameters(), weight_decay=params.weight_decay)
-        self.all_steps = forecaster.config.readout == "all_steps"
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -113,17 +114,21 @@ class Trainer:
 
         self.forecaster.train()
         train, norms = EpochMeter(self.forecaster.task), []
-        for first in range(0, part.windows - part.batch_size + 1, part.batch_size):
-            batch = self.windows.gather("train", order[first : first + part.batch_size], all_steps=self.all_steps)
-            x_BTD, lengths_B = self.forecaster.inputs(batch.signal, batch.lengths)
+        whole = part.windows - part.windows % part.batch_size
+        for block in blocks(self.windows, self.forecaster, "train", order[:whole]):
             if noise := self.params.input_noise:
-                x_BTD = x_BTD + noise * torch.from_numpy(random.standard_normal(x_BTD.shape, dtype=np.float32))
-            outputs_BAK = self.forecaster(x_BTD, lengths_B)
-            loss = self._loss(outputs_BAK, batch)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            norms.append(self.optimizer.step(learning_rate, clip=self.params.gradient_clip))
-            self._add(train, batch, loss, outputs_BAK)
+                drawn = random.standard_normal(block.x_NTD.shape, dtype=np.float32)
+                block = replace(block, x_NTD=block.x_NTD + noise * torch.from_numpy(drawn))
+            last_outputs, losses = [], []
+            for rows, batch in block.batches:
+                outputs_BAK = self.forecaster(*block.inputs(rows))
+                loss = self.loss(outputs_BAK, block.labels_NAK[rows], batch)
+                self.optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                norms.append(self.optimizer.step(learning_rate, clip=self.params.gradient_clip))
+                last_outputs.append(batch.at_final_step(outputs_BAK.detach().numpy()))
+                losses.append(float(loss.detach()))
+            self._add(train, block, losses, np.concatenate(last_outputs))
 
         validation = self._validated(train)
         if not np.isfinite(loss_of_both := train.loss + validation.loss):
@@ -146,20 +151,21 @@ class Trainer:
         self.forecaster.eval()
         meter = EpochMeter(self.forecaster.task)
         with torch.inference_mode():
-            for padded in self.windows.batches(part, all_steps=self.all_steps):
-                batch = padded.valid()
-                outputs_BAK = self.forecaster(*self.forecaster.inputs(batch.signal, batch.lengths))
-                self._add(meter, batch, self._loss(outputs_BAK, batch), outputs_BAK)
+            for block in blocks(self.windows, self.forecaster, part, np.arange(self.windows.parts[part].windows)):
+                together = [slice(None)] if self.forecaster.outputs_apart else [rows for rows, _ in block.batches]
+                outputs_NAK = torch.cat([self.forecaster(*block.inputs(rows)) for rows in together])
+                losses = [
+                    float(self.loss(outputs_NAK[rows], block.labels_NAK[rows], batch)) for rows, batch in block.batches
+                ]
+                self._add(meter, block, losses, block.windows.at_final_step(outputs_NAK.numpy()))
         return meter
 
-    def _loss(self, outputs_BAK: Tensor, batch: Batch) -> Tensor:
-        labels_BAK = self.forecaster.target_scaler.transform(batch.labels)
-        return LOSSES[self.params.loss](outputs_BAK, labels_BAK, batch)
-
-    def _add(self, meter: "EpochMeter", batch: Batch, loss: Tensor, outputs_BAK: Tensor) -> None:
-        outputs_B1K = torch.from_numpy(batch.at_final_step(outputs_BAK.detach().numpy()))
-        decoded_B1K = self.forecaster.task.decode(outputs_B1K, self.forecaster.target_scaler)
-        meter.add(float(loss.detach()), batch.weight, batch.final_step().actual[:, 0], batch.forecast(decoded_B1K))
+    def _add(self, meter: "EpochMeter", block: Block, losses: Sequence[float], outputs_N1K: Array) -> None:
+        windows, task = block.windows, self.forecaster.task
+        predicted_NK = windows.forecast(task.decode(torch.from_numpy(outputs_N1K), self.forecaster.target_scaler))
+        actual_NK = windows.final_step().actual[:, 0]
+        for (rows, batch), loss in zip(block.batches, losses, strict=True):
+            meter.add(loss, batch.weight, actual_NK[rows], predicted_NK[rows])
 
     def state(self) -> dict[str, Any]:
         """Return everything the next epoch depends on, as tensors and plain values."""

@@ -65,13 +65,14 @@ class Batch:
         """Return what outputs (B, A, K) forecast for the last step of each window, in the target's own unit: (B, K)."""
         return self.final_step().inverse_transform(self.at_final_step(outputs))[:, 0]
 
-    def head(self, windows: int) -> "Batch":
-        """Return the first windows of the batch."""
-        if windows == len(self.labels):
+    def __getitem__(self, rows: slice) -> "Batch":
+        """Return neighbouring windows of the batch."""
+        first, end, _ = rows.indices(len(self.labels))
+        if end - first == len(self.labels):
             return self
-        kept = {key: value[:windows] for key, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return replace(self, **kept, n_valid=windows)
+        kept = {key: value[rows] for key, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **kept, n_valid=max(0, min(end, self.n_valid) - first))
 
     def valid(self) -> "Batch":
         """Return the windows that are not padding."""
-        return self.head(self.n_valid)
+        return self[: self.n_valid]

@@ -25,7 +25,7 @@ from recurrent.config.schema import Settings
 from recurrent.evaluate import metrics
 from recurrent.network import forecaster
 from recurrent.storage.digest import of_bytes
-from recurrent.train import history
+from recurrent.train import block, history
 from recurrent.train.adam import Adam
 from recurrent.train.checkpoint import Checkpoint, fingerprint
 from recurrent.train.history import HISTORY_COLUMNS, History
@@ -99,6 +99,38 @@ def test_it_learns(windows):
     np.testing.assert_allclose([row.learning_rate for row in rows], 0.02 * 0.9 ** np.arange(12))
 
 
+@pytest.mark.parametrize("cell", ["manual by c", "gru by c", "manual", "rnn"])
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_how_many_batches_are_cut_at_once_changes_no_bit(monkeypatch, tmp_path, cell, noise):
+    series = write_series(tmp_path, rng(3).normal(size=(125, 2)), known=rng(4).random(125) < 0.7)
+    found = cut(tmp_path, series, seq_len=4, batch_size=8)
+    batch = 8 * 4 * 2  # numbers
+    ends, together = [], []
+    for numbers in (1, 2 * batch, 2**16):
+        monkeypatch.setattr(block, "NUMBERS", numbers)
+        together.append(
+            [len(each.batches) for each in block.blocks(found, trainer(found).forecaster, "train", np.arange(20))]
+        )
+        one = trainer(found, cell=cell, input_noise=noise)
+        one.run(lambda row: None)
+        ends.append(bits(one))
+    assert together == [[1, 1, 1], [2, 1], [3]] and ends[1] == ends[0] and ends[2] == ends[0]
+
+
+def test_windows_of_several_lengths_are_cut_batch_by_batch(tmp_path):
+    group = np.repeat(np.arange(12), np.arange(3, 15))
+    series = write_series(tmp_path, rng(5).normal(size=(len(group), 2)), group=group)
+    sizes = {"seq_len": 20, "one_window_per_group": True, "batch_size": 2, "split": "groups"}
+    found = cut(tmp_path, series, **sizes)
+    each = [*block.blocks(found, trainer(found).forecaster, "train", np.arange(found.parts["train"].windows))]
+    assert [len(one.windows.labels) for one in each] == [2, 2, 2, 1]
+    for one in each[:3]:
+        ((rows, windows),) = one.batches
+        x_BTD, lengths_B = one.inputs(rows)
+        assert windows is one.windows and x_BTD.shape[:2] == (len(windows.labels), max(windows.lengths))
+        assert lengths_B.tolist() == windows.lengths.tolist()
+
+
 def test_windows_that_do_not_fill_a_batch_take_turns(windows):
     """72 windows in batches of 10: two are left out of each epoch, others each time."""
     part = replace(windows.parts["train"], batch_size=10)
@@ -114,7 +146,7 @@ def test_windows_that_do_not_fill_a_batch_take_turns(windows):
 
     def after_epoch(_):
         epochs.append({number for name, numbers in seen if name == "train" for number in numbers})
-        assert [len(numbers) for name, numbers in seen if name == "train"] == [10] * 7
+        assert sum(len(numbers) for name, numbers in seen if name == "train") == 70
         seen.clear()
 
     trainer(watched, max_epochs=2).run(after_epoch)

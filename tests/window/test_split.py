@@ -236,7 +236,7 @@ def test_padded_batches_mark_what_is_real_and_first_leaves_it_out(tmp_path):
     batches = [*windows.batches("test")]  # four groups
     assert [batch.n_valid for batch in batches] == [3, 1]
     last = batches[-1]
-    assert len(last.signal) == 3 and len(last.head(1).signal) == len(last.head(1).labels) == 1
+    assert len(last.signal) == 3 and len(last[:1].signal) == len(last[:1].labels) == 1
 
 
 def spans(one) -> dict[str, list]:

@@ -221,7 +221,7 @@ def test_labels_that_are_not_known_do_not_count(tmp_path, samples_per_step):
         assert (batch.known == known[rows] & (rows >= begin)).all() and not batch.known.all()
         assert batch.weight == pytest.approx(batch.known.sum() / 3)
         assert (batch.signal == windows.steps.signal[rows]).all()
-        assert batch.final_step().known is None and batch.head(2).known.shape == (2, 3)
+        assert batch.final_step().known is None and batch[:2].known.shape == (2, 3)
     with pytest.raises(ValueError, match="the windows of train are not evenly spaced"):
         windows.array("train")
 
@@ -365,6 +365,6 @@ def test_a_shortened_batch_counts_its_own_windows(tmp_path):
     windows = cut(tmp_path, np.arange(40), batch_size=4)
     (*_, last) = windows.batches("train")
     for kept in (1, 2, 4):
-        head = last.head(kept)
+        head = last[:kept]
         assert head.n_valid == (kept if kept < 4 else last.n_valid)
         assert len(head.valid().labels) == len(head.valid().signal) == min(kept, last.n_valid if kept == 4 else kept)
