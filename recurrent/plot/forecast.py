@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recurrent.plot._style import BLACK, GREY, ORANGE, Table, baseline_styles, log_if_flattened, name_left_out
+from recurrent.storage.npy import Array
 
 BINS = 24
 MOST = 800  # windows drawn over time
@@ -22,9 +23,12 @@ def forecast(
     count = len(actual)
     predictions = {name: values[:MOST] for name, values in predictions.items()}  # more would be a black band
     _over_time(over_time, predictions, baseline, color=GREY, linewidth=1, linestyle=":", label=f"baseline: {baseline}")
-    if "lower" in predictions and "group" not in predictions:
-        band = (predictions[name] for name in ("time", "lower", "upper"))
-        over_time.fill_between(*band, color=ORANGE, alpha=0.25, linewidth=0, label="90 % interval")
+    if "lower" in predictions:
+        (time, lower), (_, upper) = (_lines(predictions, name) for name in ("lower", "upper"))
+        if _apart(predictions):
+            over_time.vlines(time, lower, upper, color=ORANGE, alpha=0.4, linewidth=1, label="90 % interval")
+        else:
+            over_time.fill_between(time, lower, upper, color=ORANGE, alpha=0.25, linewidth=0, label="90 % interval")
     _over_time(over_time, predictions, "actual", color=BLACK, linewidth=1.4, label="actual")
     _over_time(over_time, predictions, "predicted", color=ORANGE, linewidth=1.2, label="network")
     since = "row" if time_unit == "row" else f"time since the recording began ({time_unit})"
@@ -43,16 +47,25 @@ def forecast(
     return figure
 
 
+def _apart(predictions: Table) -> bool:
+    """Return whether no group has two windows, so that no line may join them."""
+    return "group" in predictions and bool((np.diff(predictions["group"]) != 0).all())
+
+
+def _lines(predictions: Table, name: str) -> tuple[Array, Array]:
+    """Return time and a column, with a gap between two groups of which lines are drawn."""
+    time, values = predictions["time"], predictions[name]
+    if "group" not in predictions or _apart(predictions):
+        return time, values
+    ends = np.flatnonzero(np.diff(predictions["group"])) + 1
+    return np.insert(time, ends, np.nan), np.insert(values, ends, np.nan)
+
+
 def _over_time(axes: Axes, predictions: Table, name: str, **style: object) -> None:
     """Draw a column over time: a line for each group, and points where no group has two windows."""
-    time, values = predictions["time"], predictions[name]
-    if "group" in predictions:
-        ends = np.flatnonzero(np.diff(predictions["group"])) + 1
-        if len(ends) + 1 == len(time):
-            style |= {"linestyle": "none", "marker": {"actual": "o", "predicted": "x"}.get(name, "."), "markersize": 4}
-        else:
-            time, values = np.insert(time, ends, np.nan), np.insert(values, ends, np.nan)
-    axes.plot(time, values, **style)  # type: ignore[arg-type]
+    if _apart(predictions):
+        style |= {"linestyle": "none", "marker": {"actual": "o", "predicted": "x"}.get(name, "."), "markersize": 4}
+    axes.plot(*_lines(predictions, name), **style)  # type: ignore[arg-type]
 
 
 def error(predictions: Table, *, target: str, unit: str, baselines: list[str], countdown: bool) -> Figure:

@@ -168,6 +168,19 @@ def test_no_line_joins_windows_of_unrelated_groups():
     assert [np.flatnonzero(np.isnan(line.get_ydata())).tolist() for line in axes.lines] == [[20]] * 3
 
 
+@pytest.mark.parametrize(("group", "drawn"), [(np.repeat([0.0, 1], 20), 2), (TIME, 40)])
+def test_the_interval_is_drawn_within_groups(group, drawn):
+    """As two bands between which nothing is filled, or as a line for each window."""
+    about = {"target": "height", "unit": "m", "time_unit": "row", "baselines": ["ridge"], "baseline": "ridge"}
+    ends = {"lower": ONE["predicted"] - 1, "upper": ONE["predicted"] + 1, "group": group}
+    axes = forecast.forecast(ONE | ends, **about).axes[0]
+    (interval,) = (each for each in axes.collections if each.get_label() == "90 % interval")
+    shapes = [path.vertices for path in interval.get_paths()]
+    assert len(shapes) == drawn
+    assert np.unique(np.concatenate(shapes)[:, 0]).tolist() == np.sort(ONE["time"]).tolist()
+    assert max(shape[:, 1].max() for shape in shapes) == ends["upper"].max()
+
+
 def test_the_error_of_classes_is_no_mean_delta():
     words = said(trained(countdown=False, of_classes=True))
     assert "wrong class" in words and "mean delta" not in words.lower() and "sum over its steps" not in words
