@@ -38,8 +38,11 @@ def main() -> None:
         trees = [params(name) for name in given.revisions]
     except ReadError as error:
         parser.exit(1, f"error: {error}\n")
+    PAGE.unlink(missing_ok=True)  # or that of other revisions would be taken for this one
     if code := subprocess.run([sys.executable, "-m", "dvc", "plots", "diff", *given.revisions]).returncode:
         sys.exit(code)
+    if not PAGE.exists():
+        parser.exit(1, f"error: DVC has plots of none of {', '.join(given.revisions)}; run `dvc repro` first\n")
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(page.replace(PLACE, section(given.revisions, trees)), encoding="utf-8")
     if given.open:

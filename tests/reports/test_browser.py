@@ -90,6 +90,23 @@ def test_every_chart_has_marks_and_fits_its_card(chromium, pages, width):
             assert card.locator("figcaption").all_inner_texts() == REVISIONS
 
 
+@pytest.mark.parametrize("width", [1400, 600, 400])
+def test_long_names_of_revisions_leave_the_curves_their_width(chromium, pages, width):
+    with opened(chromium, pages["charts"], width, "light") as page:
+        page.evaluate(
+            """async () => {
+              for (const row of charts.flatMap(chart => chart.spec.data.values)) row.rev = `a-long-name-100-${row.rev}`;
+              drawnWidth = 0;
+              await redraw();
+            }"""
+        )
+        for name in ("loss", "mean_delta"):
+            card = page.locator(f"#{name}-card .chart")
+            plot, host = card.locator("path.background").first.bounding_box(), card.bounding_box()
+            assert card.locator("svg").bounding_box()["width"] <= host["width"]
+            assert plot["width"] >= 0.7 * host["width"]
+
+
 def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, repository):
     metrics = json.loads((repository / "metrics" / "quake.json").read_text(encoding="utf-8"))
     known = {"network": metrics["test"], **metrics["baselines"]}
