@@ -107,6 +107,22 @@ def test_long_names_of_revisions_leave_the_curves_their_width(chromium, pages, w
             assert plot["width"] >= 0.7 * host["width"]
 
 
+def test_charts_follow_the_width_of_the_window(chromium, pages):
+    with opened(chromium, pages["charts"], 1400, "light") as page:
+
+        def widths():
+            return [box["width"] for box in (svg.bounding_box() for svg in page.locator(".chart svg").all())]
+
+        wide = widths()
+        page.set_viewport_size({"width": 400, "height": 900})
+        page.wait_for_selector('body[data-drawn="400"]')
+        assert max(widths()) < 400
+        for width in (300, 500, 300, 1400):  # faster than the charts are drawn
+            page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_selector('body[data-drawn="1400"]')
+        assert widths() == wide
+
+
 def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, repository):
     metrics = json.loads((repository / "metrics" / "quake.json").read_text(encoding="utf-8"))
     known = {"network": metrics["test"], **metrics["baselines"]}
