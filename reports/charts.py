@@ -39,7 +39,8 @@ def narrow(specification: dict[str, Any], width: int = 220) -> dict[str, Any]:
     """Return the chart for a telephone: less wide, the legend's entries below each other."""
     copy = deepcopy(specification)
     (copy["spec"] if "facet" in copy else copy)["width"] = width
-    copy.setdefault("config", {}).setdefault("legend", {})["layout"] = {"top": {"direction": "vertical"}}
+    legend = copy.setdefault("config", {}).setdefault("legend", {})
+    legend |= {"layout": {"top": {"direction": "vertical"}}, "columns": 1}
     copy["config"].setdefault("axisX", {}).update(tickCount=4, titleLimit=width + 40)
     if isinstance(copy.get("title"), str):
         copy["title"] = {"text": textwrap.wrap(copy["title"], 34)}

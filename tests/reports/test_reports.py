@@ -17,7 +17,7 @@ from processes import command, dvc, finish
 from small_project import CHARTS, PICTURES, REVISIONS, SMALL, arguments, clear, start, write_params
 
 from recurrent.storage.tables import read_csv
-from reports import compare, report, revisions
+from reports import charts, compare, report, revisions
 from reports.readme import table
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,6 +76,16 @@ def test_mean_delta_shows_the_required_value(drawn):
     svg = vl_convert.vegalite_to_svg(drawn["mean_delta"])
     assert words(svg).count("required: 10 %") == 1
     assert marks(svg, "rule mark") + svg.count("mark-rule role-mark") == 1
+
+
+@pytest.mark.parametrize("plot", ["loss", "mean_delta"])
+def test_long_names_do_not_widen_the_drawing_for_a_telephone(drawn, plot):
+    text = json.dumps(drawn[plot])
+    for name in REVISIONS:
+        text = text.replace(f'"rev": "{name}"', f'"rev": "a-long-name-100-{name}"')
+    svg = charts.svg(charts.narrow(json.loads(text)))
+    assert sum("a-long-name" in word for word in words(svg)) == len(REVISIONS)
+    assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 330
 
 
 def test_forecasts_of_three_revisions_have_a_panel_each(drawn):
