@@ -95,6 +95,16 @@ def test_forecasts_of_three_revisions_have_a_panel_each(drawn):
     assert {"actual", "predicted", "time to failure (s)"} <= set(words(svg))
 
 
+def test_forecasts_are_drawn_with_their_interval_where_there_is_one(drawn):
+    chart = drawn["prediction"]
+    assert marks(vl_convert.vegalite_to_svg(chart), "area mark") == len(REVISIONS)
+    rows = chart["data"]["values"]
+    assert all(float(row["lower"]) <= float(row["upper"]) for row in rows)
+    without = [{key: row[key] for key in row if key not in ("lower", "upper")} for row in rows]
+    svg = vl_convert.vegalite_to_svg(chart | {"data": {"values": without}})
+    assert marks(svg, "area mark") == 0 and marks(svg, "line mark") == 2 * len(REVISIONS)
+
+
 def test_the_chart_of_scores_draws_the_figures_of_the_metrics(drawn, repository):
     svg = vl_convert.vegalite_to_svg(drawn["scores"])
     assert marks(svg, "bar") == 5 * len(REVISIONS)
