@@ -1,6 +1,6 @@
 """Measure how much faster several processes train than one: the exercise with 64 units, in batches of 256 windows.
 
-    python -m benchmarks.ranks [--processes 2] [--cells manual gru lstm] [--rounds 5]
+    python -m benchmarks.ranks [--processes 2] [--cells manual gru lstm] [--rounds 2]
 
 Prints the seconds of an epoch, validation included, of one process with one thread, of one with as many threads as
 processes, and of the processes with one thread each. In each round all of them run in turn; the least of the rounds
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cells", nargs="+", default=["manual", "gru", "lstm"])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
     ways = {"one process, one thread": (1, 1), f"one process, {asked.processes} threads": (1, asked.processes)}
     ways[f"{asked.processes} processes, one thread each"] = (asked.processes, 1)
