@@ -10,7 +10,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-Table = Mapping[str, npt.NDArray[np.float64]]
+Floats = npt.NDArray[np.float64]
+Table = Mapping[str, Floats]
 
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#767676"
 PINK, SKY = "#CC79A7", "#56B4E9"

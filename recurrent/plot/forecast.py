@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recurrent.plot._style import BLACK, GREY, ORANGE, Table, baseline_styles, log_if_flattened, name_left_out
-from recurrent.storage.npy import Array
+from recurrent.plot._style import BLACK, GREY, ORANGE, Floats, Table, baseline_styles, log_if_flattened, name_left_out
 
 BINS = 24
 MOST = 800  # windows drawn over time
@@ -52,7 +51,7 @@ def _apart(predictions: Table) -> bool:
     return "group" in predictions and bool((np.diff(predictions["group"]) != 0).all())
 
 
-def _lines(predictions: Table, name: str) -> tuple[Array, Array]:
+def _lines(predictions: Table, name: str) -> tuple[Floats, Floats]:
     """Return time and a column, with a gap between two groups of which lines are drawn."""
     time, values = predictions["time"], predictions[name]
     if "group" not in predictions or _apart(predictions):

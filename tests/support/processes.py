@@ -1,6 +1,7 @@
 """Stages and other commands in processes of their own, as DVC and a person run them."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,13 @@ def start(stage, words, *, cwd, without=(), killed_in_write=None, stdin=None, **
         ["-m", f"stages.{stage}"] if killed_in_write is None else ["-c", KILLED.format(n=killed_in_write, stage=stage)]
     )
     command, pipe = [sys.executable, *script, *map(str, words)], subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, env=environment, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
+    streams = {"stdin": stdin, "stdout": pipe, "stderr": pipe, "text": True}
+    return subprocess.Popen(command, cwd=cwd, env=environment, preexec_fn=heed_interrupts, **streams)
+
+
+def heed_interrupts():
+    """Let Ctrl-C reach what tests start, also where the tests run in the background of a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def finish(process):
