@@ -178,15 +178,16 @@ def test_a_picture_opens_large_and_the_keyboard_closes_it(chromium, pages, name)
         page.keyboard.press("Enter")
         dialog, alt = page.locator("dialog[open]"), picture.locator("img").get_attribute("alt")
         assert dialog.get_attribute("aria-label") == alt
+        page.wait_for_function("document.querySelector('dialog img').complete")
         assert dialog.locator("img").bounding_box()["width"] > 1.5 * picture.bounding_box()["width"]
         axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
         assert [v["id"] for v in axe.run(page).response["violations"] if v["impact"] in ("serious", "critical")] == []
         page.keyboard.press("Escape")
-        assert page.locator("dialog").count() == 0
+        page.wait_for_selector("dialog", state="detached")  # the event of its end comes later
         assert page.evaluate("document.activeElement.className") == "enlarge"
         picture.click()
         page.locator("dialog button").click()
-        assert page.locator("dialog").count() == 0
+        page.wait_for_selector("dialog", state="detached")  # the event of its end comes later
 
 
 def test_a_table_is_sorted_by_the_button_of_a_column_and_says_so(chromium, pages):
