@@ -2,8 +2,8 @@
 
     python -m benchmarks.epoch_cost data/quake/windows --params params.yaml
 
-Seconds are those of the fastest of some epochs, as other programs can only add to them; memory is the peak resident size
-(MB, Linux).
+Seconds are those of the fastest of some epochs, as other programs can only add to them; memory is the peak resident
+size (MB, Linux).
 No output of the pipeline contains them: two runs never take the same time, and their dvc.lock must be equal.
 """
 
