@@ -39,6 +39,11 @@ def test_the_page_of_the_charts_names_the_parameters_that_differ(project):
     assert "hidden_size" not in found and charts_page.PLACE not in page
     said = command(project, sys.executable, "-m", "reports.charts_page", "shrt", code=1)
     assert said.startswith("error: shrt: no such branch")
+    pipeline = project / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text(encoding="utf-8").partition("\nplots:")[0] + "\n", encoding="utf-8")
+    said = command(project, sys.executable, "-m", "reports.charts_page", "workspace", code=1)
+    assert "error: DVC has plots of none of workspace; run `dvc repro` first" in said
+    assert not (project / "dvc_plots" / "index.html").exists()  # that of the revisions above
 
 
 def test_equal_revisions_and_strange_names_are_told():
