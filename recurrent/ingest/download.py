@@ -96,9 +96,10 @@ def fetch(
     if not mirror and urllib.parse.urlparse(file.url).netloc == KAGGLE:
         raise DownloadError(f"{file.name}: Kaggle gives files to people only, not to a plain download\n{file.by_hand}")
     for url, name, checksum in _addresses(file, mirror):
+        target = cache / checksum if checksum else folder / name
         try:
-            kept = _download(url, cache, checksum, timeout=timeout, attempts=attempts, pause=pause)
-            return _place(kept, folder / name, move=checksum is None)
+            _download(url, target, checksum, timeout=timeout, attempts=attempts, pause=pause)
+            return _place(target, folder / name) if checksum else target
         except DownloadError as error:
             refused = error
     raise DownloadError(f"{file.name}: {refused}\n{file.by_hand}") from refused
@@ -107,11 +108,7 @@ def fetch(
 def digest(path: Path, like: str | None = None) -> str:
     """Return the md5 of a file, or its sha256 where `like` is as long as one."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, _algorithm(like)).hexdigest()
-
-
-def _algorithm(checksum: str | None) -> str:
-    return "sha256" if checksum and len(checksum) == 64 else "md5"
+        return hashlib.file_digest(file, "sha256" if like and len(like) == 64 else "md5").hexdigest()
 
 
 def _is_url(mirror: str) -> bool:
@@ -142,25 +139,28 @@ def _from_folder(file: File, mirror: Path, folder: Path) -> Path:
     raise DownloadError(f"{file.name}: " + (wrong or f"no {names} anywhere below the mirror {mirror}"))
 
 
-def _place(source: Path, target: Path, *, move: bool = False) -> Path:
+def _place(source: Path, target: Path) -> Path:
     """Copy completely or not at all; a link would hand the cache's file to whoever writes to the folder."""
     with replacing(target) as temporary:
-        (shutil.move if move else shutil.copyfile)(source, temporary)
+        shutil.copyfile(source, temporary)
     return target
 
 
-def _download(url: str, cache: Path, checksum: str | None, *, timeout: float, attempts: int, pause: float) -> Path:
-    """Fetch all of `url` into `cache`, under its checksum or a name of its own."""
+def _download(url: str, target: Path, checksum: str | None, *, timeout: float, attempts: int, pause: float) -> None:
+    """Fetch all of `url`, and only with the right checksum."""
     import pooch  # a fifth of a second, for the one stage that downloads
     import requests
 
     headers = {"User-Agent": "recurrent", "Accept-Encoding": "identity"}
     http = pooch.HTTPDownloader(sys.stderr.isatty(), CHUNK_BYTES, timeout=timeout, headers=headers)
-    known = checksum and f"{_algorithm(checksum)}:{checksum}"
     for attempt in range(attempts):
         time.sleep(pause * (2**attempt - 1))
         try:
-            return Path(pooch.retrieve(url, known, checksum, cache, downloader=http))
+            with replacing(target) as temporary:
+                http(url, temporary, None)
+                if checksum and (found := digest(temporary, checksum)) != checksum:
+                    raise DownloadError(f"{url}: what came has the checksum {found}, expected {checksum}")
+                return
         except requests.RequestException as error:
             reason: BaseException = error
             while reason.__context__:  # the libraries on the way wrap the one line that says it
@@ -171,6 +171,4 @@ def _download(url: str, cache: Path, checksum: str | None, *, timeout: float, at
                 error.response.close()  # pooch leaves its connection open
             if isinstance(reason, socket.gaierror) or (400 <= code < 500 and code not in PASSING):
                 break  # waiting seconds will not help
-        except ValueError as error:  # another checksum
-            raise DownloadError(f"{url}: {error}") from error
     raise DownloadError(f"{url}: {reason}") from reason

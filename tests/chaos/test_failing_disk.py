@@ -1,12 +1,17 @@
 """Each operation of a stage that writes fails once, or ends the process: a clear error, nothing half, a good rerun."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 from machine import needs_compiler
 from small_project import DVC, ROOT
 
@@ -18,9 +23,10 @@ SUPPORT = ROOT / "tests" / "support"
 CASES = [
     *(("once", stage, count) for stage, count in {"window": 4, "train": 5, "evaluate": 3, "plot": 3}.items()),
     ("full", "ingest", 4),
-    *(("kill", stage, count) for stage, count in {"window": 5, "train": 5}.items()),
+    ("full", "fetch", 3),
+    *(("kill", stage, count) for stage, count in {"fetch": 3, "window": 5, "train": 5}.items()),
 ]
-EVERY = [(how, stage, 0) for how in ("once", "full", "kill") for stage in DVC]
+EVERY = [(how, stage, 0) for how in ("once", "full", "kill") for stage in (*DVC, "fetch")]
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +39,37 @@ def disk(tmp_path_factory):
     return built
 
 
+@pytest.fixture(scope="module")
+def published(project, tmp_path_factory):
+    """Write a fetch.yaml whose one file is served here."""
+    folder = tmp_path_factory.mktemp("published")
+    content = bytes(range(256)) * 9000
+    (folder / "a.csv").write_bytes(content)
+    params = yaml.safe_load((ROOT / "systems" / "params.yaml").read_text(encoding="utf-8"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        section = params["systems"]["sp500"]
+        source = {"file": "a.csv", "checksum": hashlib.md5(content).hexdigest()}
+        source["url"] = f"http://127.0.0.1:{server.server_port}/a.csv"
+        params["systems"] = {"table": section | {"source": section["source"] | source}}
+        (project / "fetch.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        yield
+        server.shutdown()
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 @needs_compiler
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc, with preloaded libraries of Linux")
 @pytest.mark.parametrize(("how", "stage", "count"), EVERY if ALL else CASES)
-def test_the_nth_operation_fails(project, disk, tmp_path, how, stage, count):
+def test_the_nth_operation_fails(project, published, disk, tmp_path, how, stage, count):
     command = [sys.executable, SUPPORT / "failing_disk.py", project, stage, how, str(count), tmp_path]
-    environment = os.environ | {"LD_PRELOAD": str(disk)}
-    environment.pop("DVC_ROOT", None)
+    environment = os.environ | {"LD_PRELOAD": str(disk), "no_proxy": "127.0.0.1"}
+    for name in ("DVC_ROOT", "RECURRENT_MIRROR"):
+        environment.pop(name, None)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     *runs, last = map(json.loads, done.stdout.splitlines())

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -72,6 +73,12 @@ ssize_t writev(int fd, const struct iovec *from, int n) {
 }
 ssize_t pwrite64(int fd, const void *from, size_t n, off64_t at) {
     return fails_fd(fd) ? -1 : REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t)(fd, from, n, at);
+}
+ssize_t sendfile(int to, int from, off_t *at, size_t n) {
+    return fails_fd(to) ? -1 : REAL(ssize_t, sendfile, int, int, off_t *, size_t)(to, from, at, n);
+}
+ssize_t sendfile64(int to, int from, off64_t *at, size_t n) {
+    return fails_fd(to) ? -1 : REAL(ssize_t, sendfile64, int, int, off64_t *, size_t)(to, from, at, n);
 }
 int ftruncate64(int fd, off64_t n) { return fails_fd(fd) ? -1 : REAL(int, ftruncate64, int, off64_t)(fd, n); }
 int fsync(int fd) { return fails_fd(fd) ? -1 : REAL(int, fsync, int)(fd); }

@@ -1,5 +1,6 @@
 """Stages on a disk that fails: python failing_disk.py HOME STAGE HOW COUNT FOLDER, preloaded with failing_disk.c.
 
+The stages are those of the small project, and fetch, which reads fetch.yaml.
 For COUNT values of n, evenly from the first to the last, or for all if it is 0, the nth operation that writes fails, in
 a process forked for it; then the stage runs again.
 A line of JSON for each n: n, code, err, code and err of the rerun, and the problems found.
@@ -10,12 +11,18 @@ import errno
 import importlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 sys.path[:0] = [sys.argv[1], str(Path(__file__).parent)]
 
 MODES = {"once": 0, "full": 1, "kill": 2}
+FETCH = {
+    "cmd": "python -m stages.fetch data/raw/table --params fetch.yaml --system table",
+    "outs": ["data/raw/table"],
+}
+DOWNLOADS = Path(".cache", "downloads")
 GROWS = "history.csv"  # a row per epoch, while the stage lasts
 
 
@@ -52,9 +59,11 @@ def main():
     """Do what the command line says."""
     home, stage, how, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
     os.chdir(home)
-    from small_project import arguments, clear, products  # noqa: I001
+    from small_project import DVC, arguments, clear, products  # noqa: I001
+    from recurrent.ingest.download import digest
     from recurrent.network.model_file import ModelFile
 
+    DVC["fetch"] = FETCH
     module = importlib.import_module(f"stages.{stage}")
     importlib.import_module("recurrent.plot.pictures")
     folder, words = Path(sys.argv[5]), arguments(stage)
@@ -72,15 +81,19 @@ def main():
         except ValueError:
             return False
 
-    clear(Path(), stage)
+    def fresh():
+        clear(Path(), stage)
+        shutil.rmtree(DOWNLOADS, ignore_errors=True)
+
+    fresh()
     code, err, total = run(0, 0)
     assert code == 0, err
     undisturbed = products(Path(), stage)
     numbers = [1 + i * (total - 1) // (count - 1) for i in range(count)] if count else range(1, total + 1)
     for n in numbers:
-        clear(Path(), stage)
+        fresh()
         code, err, _ = run(n, MODES[how])
-        problems = []
+        problems = [f"half written: {path}" for path in DOWNLOADS.glob("[!.]*") if digest(path) != path.name]
         left = {path: content for path, content in products(Path(), stage).items() if not path.endswith(GROWS)}
         if how != "kill":
             problems += [
