@@ -11,6 +11,7 @@ file, and the name of a system comes from DVC in the variable DVC_STAGE.
 import argparse
 import dataclasses
 import errno
+import gc
 import os
 import signal
 import sys
@@ -82,6 +83,8 @@ def errors_in_one_line(after_interrupt: str) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         print(f"interrupted; {str(interrupt) or after_interrupt}", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    finally:
+        gc.freeze()  # the process ends here; to look for cycles among torch's objects first would take half a second
 
 
 def pick(settings: Settings | System, schema: type) -> Any:

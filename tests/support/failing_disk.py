@@ -65,7 +65,8 @@ def main():
 
     DVC["fetch"] = FETCH
     module = importlib.import_module(f"stages.{stage}")
-    importlib.import_module("recurrent.plot.pictures")
+    for later in ("recurrent.plot.pictures", "sklearn.ensemble"):  # imported here once, not in each process
+        importlib.import_module(later)
     folder, words = Path(sys.argv[5]), arguments(stage)
 
     def run(n, mode):

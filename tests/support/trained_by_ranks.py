@@ -4,6 +4,7 @@ Prints history and weights of each as JSON; tests compare what different numbers
 """
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -66,8 +67,7 @@ def outcomes(folder, cases=SAME_BITS | TO_ROUNDING):
     """Train the networks; name -> losses, and the weights in hexadecimal digits."""
     found, made = {}, {}
     for name, (kind, model, changes) in cases.items():
-        home = folder / kind / str(ranks.count()) / str(ranks.first())
-        data = made[kind] = made.get(kind) or windows(home, kind)
+        data = made[kind] = made.get(kind) or windows(folder / kind / str(os.getpid()), kind)  # each rank its own
         params = replace(PARAMS.train, **TRAIN | changes)
         network = new_forecaster(replace(PARAMS.model, **MODEL | model), data, seed=3, backend=params.backend)
         rows = train(Trainer(network, data, params, seed=3))
