@@ -82,8 +82,7 @@ def make_repository(home: Path) -> None:
         for name, changes in EXPERIMENTS.items():
             for stage in ("window", "train", "evaluate", "plot"):
                 remake(stage, changes)
-            dvc(home, "commit", "--quiet", "--force")
-            dvc(home, "exp", "save", "--quiet", "--name", name)
+            dvc(home, "exp", "save", "--quiet", "--force", "--name", name)
             command(home, "git", "checkout", "--quiet", ".")
-            dvc(home, "checkout", "--quiet")
+        dvc(home, "checkout", "--quiet")
     torch.set_num_threads(threads)

@@ -35,7 +35,8 @@ def nodes():
 
 
 LEAVES = [key for key, (_, value) in nodes().items() if not isinstance(value, yaml.MappingNode)]
-VALUES = {key: reduce(getattr, key.split("."), read(ROOT / "params.yaml", Settings)) for key in LEAVES}
+SETTINGS = read(ROOT / "params.yaml", Settings)
+VALUES = {key: reduce(getattr, key.split("."), SETTINGS) for key in LEAVES}
 NUMBERS = [key for key in LEAVES if type(VALUES[key]) in (int, float)]
 WHOLE = [key for key in LEAVES if type(VALUES[key]) is int]
 TEXTS = [key for key in LEAVES if type(VALUES[key]) is str and key != "train.threads"]  # that: a number or auto

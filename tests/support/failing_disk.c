@@ -81,7 +81,7 @@ ssize_t sendfile64(int to, int from, off64_t *at, size_t n) {
     return fails_fd(to) ? -1 : REAL(ssize_t, sendfile64, int, int, off64_t *, size_t)(to, from, at, n);
 }
 int ftruncate64(int fd, off64_t n) { return fails_fd(fd) ? -1 : REAL(int, ftruncate64, int, off64_t)(fd, n); }
-int fsync(int fd) { return fails_fd(fd) ? -1 : REAL(int, fsync, int)(fd); }
+int fsync(int fd) { return fails_fd(fd) ? -1 : 0; }  // nobody cuts the power
 int mkdir(const char *path, mode_t mode) {
     return fails(path) ? -1 : REAL(int, mkdir, const char *, mode_t)(path, mode);
 }

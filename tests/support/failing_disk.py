@@ -22,6 +22,12 @@ FETCH = {
     "cmd": "python -m stages.fetch data/raw/table --params fetch.yaml --system table",
     "outs": ["data/raw/table"],
 }
+# what a stage imports when it needs it; here once, not in each process
+LATER = {
+    "fetch": ["pooch", "requests", "recurrent.sources.table"],
+    "evaluate": ["sklearn.ensemble"],
+    "plot": ["recurrent.plot.pictures"],
+}
 DOWNLOADS = Path(".cache", "downloads")
 GROWS = "history.csv"  # a row per epoch, while the stage lasts
 
@@ -65,7 +71,7 @@ def main():
 
     DVC["fetch"] = FETCH
     module = importlib.import_module(f"stages.{stage}")
-    for later in ("recurrent.plot.pictures", "sklearn.ensemble"):  # imported here once, not in each process
+    for later in LATER.get(stage, ()):
         importlib.import_module(later)
     folder, words = Path(sys.argv[5]), arguments(stage)
 
