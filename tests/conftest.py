@@ -6,12 +6,9 @@ from pathlib import Path
 
 import in_git
 import pytest
-import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-from processes import command, dvc
 from seeds import SEED
-from small_project import DVC, EXPERIMENTS, ROOT, remake
 
 # which cases a property is tried on must not hang on the day, nor its success on how busy the machine is
 settings.register_profile(
@@ -56,33 +53,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if first.exists():
             shutil.copytree(first, own, symlinks=True)
         else:
+            from small_project import make_repository  # torch, which the process that shares out the tests never needs
+
             make_repository(own)
             shutil.copytree(own, first.with_suffix(".copy"), symlinks=True)
             first.with_suffix(".copy").rename(first)
     return own
-
-
-def make_repository(home: Path) -> None:
-    """Run the pipeline and its experiments, and commit what they make."""
-    for folder in ("stages", "recurrent", "reports", ".dvc/plots"):
-        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
-        shutil.copy(ROOT / name, home / name)
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        for stage in DVC:
-            remake(stage, {})
-        command(home, "git", "init", "--quiet")
-        command(home, "git", "config", "user.name", "A Tester")
-        command(home, "git", "config", "user.email", "tester@example.org")
-        dvc(home, "commit", "--quiet", "--force")
-        command(home, "git", "add", "--all")
-        command(home, "git", "commit", "--quiet", "--message", "a small project")
-        for name, changes in EXPERIMENTS.items():
-            for stage in ("window", "train", "evaluate", "plot"):
-                remake(stage, changes)
-            dvc(home, "exp", "save", "--quiet", "--force", "--name", name)
-            command(home, "git", "checkout", "--quiet", ".")
-        dvc(home, "checkout", "--quiet")
-    torch.set_num_threads(threads)

@@ -1,5 +1,6 @@
 """A small earthquake project: its params, its stages run here or in a process of their own, and its experiments."""
 
+import contextlib
 import importlib
 import re
 import shlex
@@ -111,6 +112,31 @@ def run_here(name, home, monkeypatch, capsys):
     except SystemExit as end:
         code = end.code
     return code, capsys.readouterr().err
+
+
+def make_repository(home):
+    """Run the pipeline and its EXPERIMENTS at `home`, and commit what they make to Git and DVC."""
+    for folder in ("stages", "recurrent", "reports", ".dvc/plots"):
+        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+        shutil.copy(ROOT / name, home / name)
+    before = torch.get_num_threads()
+    with contextlib.chdir(home):
+        for stage in DVC:
+            remake(stage, {})
+        processes.command(home, "git", "init", "--quiet")
+        processes.command(home, "git", "config", "user.name", "A Tester")
+        processes.command(home, "git", "config", "user.email", "tester@example.org")
+        processes.dvc(home, "commit", "--quiet", "--force")
+        processes.command(home, "git", "add", "--all")
+        processes.command(home, "git", "commit", "--quiet", "--message", "a small project")
+        for name, changes in EXPERIMENTS.items():
+            for stage in ("window", "train", "evaluate", "plot"):
+                remake(stage, changes)
+            processes.dvc(home, "exp", "save", "--quiet", "--force", "--name", name)
+            processes.command(home, "git", "checkout", "--quiet", ".")
+        processes.dvc(home, "checkout", "--quiet")
+    torch.set_num_threads(before)
 
 
 def computed_elsewhere(home):
