@@ -52,12 +52,20 @@ EDITS = [  # of what no key takes, some for each, so that all come at some keys
 ]
 
 
-def edited(key, text):
-    """Give the shipped values with `text` in the place of one of them."""
+@cache
+def around(key):
+    """Give the shipped values before and after the one of a key."""
     tree = yaml.safe_load(SHIPPED)
     *sections, name = key.split(".")
     reduce(dict.__getitem__, sections, tree)[name] = "@@@"
-    return yaml.safe_dump(tree, sort_keys=False).replace("'@@@'", text)
+    before, _, after = yaml.safe_dump(tree, sort_keys=False).partition("'@@@'")
+    return before, after
+
+
+def edited(key, text):
+    """Give the shipped values with `text` in the place of one of them."""
+    before, after = around(key)
+    return before + text + after
 
 
 def refusals(path, text, schema=Settings, **options):
@@ -78,7 +86,7 @@ def test_there_are_many_edits():
 def test_no_wrong_value_is_read_and_each_is_named(tmp_path, key):
     for text in (text for name, text in EDITS if name == key and (key, text) not in RIGHT):
         content = edited(key, text)
-        line = edited(key, "@here@").partition("@here@")[0].count("\n") + 1
+        line = around(key)[0].count("\n") + 1
         for found in refusals(tmp_path / "params.yaml", content):
             assert found.startswith(f"params.yaml:{line}: "), (text, found)
             assert f" {key}: " in found or "found" in found, (text, found)

@@ -14,7 +14,7 @@ import yaml
 from in_git import ROOT, git
 from machine import said
 from processes import command, dvc, finish
-from small_project import CHARTS, PICTURES, REVISIONS, SMALL, arguments, clear, start, write_params
+from small_project import CHARTS, EXPERIMENTS, PICTURES, REVISIONS, SMALL, arguments, clear, start, write_params
 
 from recurrent.storage.tables import read_csv
 from reports import charts, compare, report, revisions
@@ -31,15 +31,23 @@ def drawn(repository):
     return {name: found[0]["content"] for name, found in plots["data"].items() if found[0]["type"] == "vega"}
 
 
-def scores(repository, name):
-    fetched = json.loads(dvc(repository, "metrics", "show", "--json"))[""]
-    if name != "workspace":
-        fetched = json.loads(dvc(repository, "metrics", "diff", "--all", "--json", "HEAD", name))
-        tree = {}
-        for key, values in fetched["metrics/quake.json"].items():
-            tree[key] = values["new"]
-        return tree
-    return revisions.dotted(fetched["data"]["metrics/quake.json"]["data"])
+@pytest.fixture(scope="session")
+def written(repository, tmp_path_factory):
+    """The report on the experiments."""
+    path = tmp_path_factory.mktemp("written") / "report.html"
+    command(repository, sys.executable, "-m", "reports.report", *EXPERIMENTS, "--out", str(path))
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def scores(repository):
+    """Revision -> its metrics as DVC gives them, with dotted keys."""
+    shown = json.loads(dvc(repository, "metrics", "show", "--json"))[""]["data"]["metrics/quake.json"]["data"]
+    found = {"workspace": revisions.dotted(shown)}
+    for name in EXPERIMENTS:
+        compared = json.loads(dvc(repository, "metrics", "diff", "--all", "--json", "HEAD", name))
+        found[name] = {key: values["new"] for key, values in compared["metrics/quake.json"].items()}
+    return found
 
 
 def marks(svg, kind):
@@ -105,11 +113,11 @@ def test_forecasts_are_drawn_with_their_interval_where_there_is_one(drawn):
     assert marks(svg, "area mark") == 0 and marks(svg, "line mark") == 2 * len(REVISIONS)
 
 
-def test_the_chart_of_scores_draws_the_figures_of_the_metrics(drawn, repository):
+def test_the_chart_of_scores_draws_the_figures_of_the_metrics(drawn, scores):
     svg = vl_convert.vegalite_to_svg(drawn["scores"])
     assert marks(svg, "bar") == 5 * len(REVISIONS)
     for name in REVISIONS:
-        known = scores(repository, name)
+        known = scores[name]
         for key in ("test", *(f"baselines.{other}" for other in ("boosted_trees", "ridge", "clock", "median"))):
             assert f"{known[f'{key}.mean_delta']:.1%}" in words(svg)
 
@@ -139,33 +147,26 @@ def test_an_editor_gets_parameters_and_metrics_of_every_experiment(repository):
     assert found["short"]["metrics"]["metrics/quake.json"]["data"]["test"]["mean_delta"] > 0
 
 
-def test_a_report_needs_nothing_beside_it_and_says_where_it_comes_from(repository, tmp_path):
-    path = tmp_path / "report.html"
-    command(repository, sys.executable, "-m", "reports.report", "gru", "short", "--out", str(path))
-    page = path.read_text(encoding="utf-8")
-    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+def test_a_report_needs_nothing_beside_it_and_says_where_it_comes_from(repository, written, scores):
+    sources = re.findall(r'(?:src|href)="([^"]{0,40})', written)
     assert len(sources) == len(CHARTS) + len(PICTURES) * len(REVISIONS)
     assert all(source.startswith("data:image/") for source in sources)
-    assert not re.search(r"url\(|@import|<script src|<link", page)
+    assert not re.search(r"url\(|@import|<script src|<link", written)
     lock = (repository / "dvc.lock").read_bytes()
-    assert hashlib.sha256(lock).hexdigest() in page
-    assert command(repository, "git", "rev-parse", "HEAD").strip() in page
+    assert hashlib.sha256(lock).hexdigest() in written
+    assert command(repository, "git", "rev-parse", "HEAD").strip() in written
     for name in REVISIONS:
-        known = scores(repository, name)
-        assert f"{name}</strong>: the network is off by {known['test.mean_delta']:.1%}" in page
-    assert yaml.safe_load(lock)["stages"]["ingest"]["deps"][0]["md5"] in page
-    assert "dvc exp run -S model.cell=gru</code>" in page
-    assert "dvc exp run -S seq_len=10</code>" in page
-    assert "not committed" not in page
+        assert f"{name}</strong>: the network is off by {scores[name]['test.mean_delta']:.1%}" in written
+    assert yaml.safe_load(lock)["stages"]["ingest"]["deps"][0]["md5"] in written
+    assert "dvc exp run -S model.cell=gru</code>" in written
+    assert "dvc exp run -S seq_len=10</code>" in written
+    assert "not committed" not in written
 
 
-def test_like_stands_beside_like_in_a_report(repository, tmp_path):
-    path = tmp_path / "report.html"
-    command(repository, sys.executable, "-m", "reports.report", "gru", "short", "--out", str(path))
-    page = path.read_text(encoding="utf-8")
-    captions = re.findall(r"<figcaption>(\w+: \w+)<", page)[-len(PICTURES) * len(REVISIONS) :]
+def test_like_stands_beside_like_in_a_report(written):
+    captions = re.findall(r"<figcaption>(\w+: \w+)<", written)[-len(PICTURES) * len(REVISIONS) :]
     assert captions == [f"{Path(path).stem}: {name}" for path in PICTURES for name in REVISIONS]
-    head = page[page.index("<header>") : page.index("</header>")]
+    head = written[written.index("<header>") : written.index("</header>")]
     assert "<strong>gru</strong>: model.cell gru, seq_len 20" in head
     assert "<strong>short</strong>: model.cell manual, seq_len 10" in head
 
@@ -200,11 +201,11 @@ def test_a_report_escapes_whatever_it_is_told(project):
     assert page.count("&lt;img src=x onerror=alert(1)&gt; &amp; &#34;quotes&#39; |") > 10
 
 
-def test_a_comparison_prints_what_differs_and_draws_it(repository, tmp_path):
+def test_a_comparison_prints_what_differs_and_draws_it(repository, scores, tmp_path):
     text = command(repository, sys.executable, "-m", "reports.compare", "HEAD", "short", "--out", str(tmp_path))
     assert (tmp_path / "comparison.md").read_text(encoding="utf-8") == text
     assert re.findall(r"^\| (\w+) \| 20 \| 10 \|$", text, flags=re.M) == ["seq_len"]
-    old, new = (scores(repository, name)["test.mean_delta"] for name in ("workspace", "short"))
+    old, new = (scores[name]["test.mean_delta"] for name in ("workspace", "short"))
     assert f"| test.mean_delta | {old:.4g} | {new:.4g} | {(new - old) / old:+.1%} |" in text
     assert {"clock.mean_delta", "ridge.mean_delta", "median.mean_delta"} <= set(re.findall(r"^\| (\S+)", text, re.M))
     assert re.search(r"^short (is|differs) .* windows of the test set .*\(95 % interval -?[\d.]+", text, re.M)

@@ -1,9 +1,9 @@
-"""Stages on a disk that fails: python failing_disk.py HOME STAGE HOW COUNT FOLDER, preloaded with failing_disk.c.
+"""Stages on a disk that fails: python failing_disk.py HOME HOW FOLDER STAGE=COUNT ..., preloaded with failing_disk.c.
 
 The stages are those of the small project, and fetch, which reads fetch.yaml.
 For COUNT values of n, evenly from the first to the last, or for all if it is 0, the nth operation that writes fails, in
 a process forked for it; then the stage runs again.
-A line of JSON for each n: n, code, err, code and err of the rerun, and the problems found.
+A line of JSON for each n: the stage, n and the last n there is, what the stage said, and the problems found.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -63,8 +64,14 @@ def attempt(main, words, n, mode, folder):
 
 def main():
     """Do what the command line says."""
-    home, stage, how, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+    home, how, folder, *asked = sys.argv[1:]
     os.chdir(home)
+    for stage, _, count in (words.partition("=") for words in asked):
+        try_stage(stage, how, int(count), Path(folder))
+
+
+def try_stage(stage, how, count, folder):
+    """Let operations of a stage fail, print what came of each."""
     from small_project import DVC, arguments, clear, products  # noqa: I001
     from recurrent.ingest.download import digest
     from recurrent.network.model_file import ModelFile
@@ -73,7 +80,7 @@ def main():
     module = importlib.import_module(f"stages.{stage}")
     for later in LATER.get(stage, ()):
         importlib.import_module(later)
-    folder, words = Path(sys.argv[5]), arguments(stage)
+    words = arguments(stage)
 
     def run(n, mode):
         return attempt(module.main, words, n, mode, folder)
@@ -102,7 +109,9 @@ def main():
         code, err, _ = run(n, MODES[how])
         problems = [f"half written: {path}" for path in DOWNLOADS.glob("[!.]*") if digest(path) != path.name]
         left = {path: content for path, content in products(Path(), stage).items() if not path.endswith(GROWS)}
-        if how != "kill":
+        if how == "kill":
+            problems += [] if code == -signal.SIGKILL else [f"exit status {code}: {err[-500:]}"]
+        else:
             problems += [
                 f"half written: {path}" for path in left if left[path] != undisturbed[path] and not whole(path)
             ]
@@ -117,8 +126,7 @@ def main():
         again, said, _ = run(0, 0)
         if again or said or products(Path(), stage) != undisturbed or temporaries():
             problems.append(f"the rerun ends with {again} {said[-300:]}, other bytes or temporaries {temporaries()}")
-        print(json.dumps({"n": n, "code": code, "err": err, "problems": problems}), flush=True)
-    print(json.dumps({"total": total, "tried": len(numbers), "problems": []}))
+        print(json.dumps({"stage": stage, "n": n, "total": total, "err": err, "problems": problems}), flush=True)
 
 
 if __name__ == "__main__":
