@@ -35,14 +35,13 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def pages(repository, tmp_path_factory):
-    """Name -> file of the pages for three revisions, made in a copy."""
+def pages(repository, report_page, tmp_path_factory):
+    """Name -> file of the pages for three revisions, the charts made in a copy."""
     home = tmp_path_factory.mktemp("pages") / "project"
     shutil.copytree(repository, home, symlinks=True)
     command(home, sys.executable, "-m", "reports.plots_page")
     command(home, sys.executable, "-m", "reports.charts_page", *REVISIONS)
-    command(home, sys.executable, "-m", "reports.report", *REVISIONS[1:])
-    return {"charts": home / "dvc_plots" / "index.html", "report": home / "dvc_plots" / "report.html"}
+    return {"charts": home / "dvc_plots" / "index.html", "report": report_page}
 
 
 @contextmanager
@@ -123,10 +122,12 @@ def test_charts_follow_the_width_of_the_window(chromium, pages):
         assert widths() == wide
 
 
-def test_the_table_of_the_page_has_the_figures_of_the_metrics(chromium, pages, repository):
+def test_the_page_begins_with_what_differs_and_with_the_figures_of_the_metrics(chromium, pages, repository):
     metrics = json.loads((repository / "metrics" / "quake.json").read_text(encoding="utf-8"))
     known = {"network": metrics["test"], **metrics["baselines"]}
     with opened(chromium, pages["charts"], 1400, "light") as page:
+        assert page.locator("h2").all_inner_texts()[:2] == ["Parameters that differ", "Mean delta on the test set"]
+        assert page.locator("#differs tr").count() == 3
         rows = page.locator("#table-of-scores tr")
         head, first = (rows.nth(i).locator("th, td").all_inner_texts() for i in (0, 1))
         cells = dict(zip(head, first, strict=True))
@@ -206,12 +207,6 @@ def test_a_table_is_sorted_by_the_button_of_a_column_and_says_so(chromium, pages
         table.locator("th button").first.press("Space")
         names = table.locator("th[scope=row]").all_inner_texts()
         assert names == sorted(names)
-
-
-def test_the_page_of_charts_begins_with_what_differs(chromium, pages):
-    with opened(chromium, pages["charts"], 1400, "light") as page:
-        assert page.locator("h2").all_inner_texts()[:2] == ["Parameters that differ", "Mean delta on the test set"]
-        assert page.locator("#differs tr").count() == 3
 
 
 @pytest.fixture

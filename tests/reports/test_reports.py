@@ -32,11 +32,8 @@ def drawn(repository):
 
 
 @pytest.fixture(scope="session")
-def written(repository, tmp_path_factory):
-    """The report on the experiments."""
-    path = tmp_path_factory.mktemp("written") / "report.html"
-    command(repository, sys.executable, "-m", "reports.report", *EXPERIMENTS, "--out", str(path))
-    return path.read_text(encoding="utf-8")
+def written(report_page):
+    return report_page.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

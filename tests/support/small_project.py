@@ -46,7 +46,7 @@ simulate: {cycles: 10, sample_rate: 400.0}
 window: {samples_per_step: 50, statistic: [log_std], stride: 2, batch_size: 8}
 model: {cell: manual, hidden_size: 8, num_layers: 1}
 train: {loss: mae, target_delta: 0.0, patience: 20, max_epochs: 3, backend: auto, threads: 1}
-plot: {dpi: 50}
+plot: {dpi: 75}
 """) | {"simulate.seed": SHIPPED["simulate.seed"] + SEED}
 
 
