@@ -21,15 +21,6 @@ class PartMeta(Meta):
 
 
 @dataclass(frozen=True)
-class Digests(Meta):
-    """md5 of the steps' arrays, as they lie in memory; `known` is absent where all labels are known."""
-
-    signal: str
-    target: str
-    known: str | None = None
-
-
-@dataclass(frozen=True)
 class WindowsMeta(Meta):
     """What windows are; keys that params.yaml has, too, mean the same.
 
@@ -42,7 +33,6 @@ class WindowsMeta(Meta):
     failures, recordings : as of the series, less the rows that a Timeline leaves out; several recordings are the groups
         of the steps
     first_targets : the target's first value in each recording and after each failure
-    md5 : of the steps
     series_rows, counts : rows of the series, and where those of the raw files went
     """
 
@@ -63,7 +53,6 @@ class WindowsMeta(Meta):
     failures: tuple[Row, ...]
     first_targets: tuple[float, ...]
     countdown: bool
-    md5: Digests
     classes: Names | None = None
     vocabulary: Names | None = None
     groups: Names | None = None

@@ -1,6 +1,5 @@
 """From a series to windows on disk: aggregate samples into steps, split, and record where the windows lie."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from recurrent.storage.meta import SeriesMeta
 from recurrent.storage.npy import Array
 from recurrent.storage.series import Series
 from recurrent.storage.series_writer import SeriesWriter
-from recurrent.window.meta import PARTS, Digests, PartName, WindowsMeta
+from recurrent.window.meta import PARTS, PartName, WindowsMeta
 from recurrent.window.part import Part, parts_of
 from recurrent.window.split import Splitter
 from recurrent.window.steps import SMALLEST, aggregate, require_computable
@@ -74,16 +73,11 @@ def write_windows(
     for split in parts:
         _require_windows(split, _fitting(series, splitter, seq_len + horizon, samples_per_step, statistics))
     with SeriesWriter(folder) as writer:
-        # one for each array, so that they do not depend on the size of blocks
-        signal_md5, target_md5 = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
-        known_md5 = None if known is None else hashlib.md5(known.data, usedforsecurity=False).hexdigest()
         largest = np.zeros(1)  # of each column
         for signal, target in _steps(series, order, samples_per_step, statistics):
             largest = np.maximum(largest, np.abs(np.c_[signal, target].astype(np.float64)).max(axis=0))
             own = slice(writer.rows, writer.rows + len(signal))
             writer.append(signal, target, *(None if values is None else values[own] for values in (group, known)))
-            signal_md5.update(np.ascontiguousarray(signal).data)
-            target_md5.update(np.ascontiguousarray(target).data)
         if (vanishing := (largest > 0) & (largest < SMALLEST)).any():
             raise ValueError(
                 f"a column has values up to {np.max(largest, where=vanishing, initial=0):g} only, expected some of at "
@@ -108,7 +102,6 @@ def write_windows(
                 failures=timeline.failures,
                 first_targets=tuple(float(series.target[row, 0]) for row in timeline.first_rows),
                 countdown=meta.countdown,
-                md5=Digests(signal_md5.hexdigest(), target_md5.hexdigest(), known_md5),
                 classes=meta.classes,
                 vocabulary=meta.vocabulary,
                 groups=meta.groups,

@@ -204,6 +204,13 @@ def test_a_window_without_a_known_final_label_does_not_exist(data):
     assert (first + lengths - 1).tolist() == [end for end in ends if known[end]]
 
 
+def test_labels_of_whole_numbers_are_decimals_whose_differences_hold(tmp_path):
+    """-30000 - 30000 is no number of 16 bits."""
+    target = np.where(np.arange(90) % 2, 30000, -30000).astype(np.int16)
+    labels = cut_series(tmp_path, write_series(tmp_path, target, target)).labels("test")
+    assert labels.dtype == np.float64 and set(np.diff(labels[:, 0])) == {60000, -60000}
+
+
 @pytest.mark.parametrize("samples_per_step", [1, 3])
 def test_labels_that_are_not_known_do_not_count(tmp_path, samples_per_step):
     known = rng(0).random(240) > 0.2
