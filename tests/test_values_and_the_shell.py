@@ -23,7 +23,7 @@ def project(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for home, source in ((tmp_path, ROOT), (tmp_path / "systems", ROOT / "systems")):
         (home / ".dvc").mkdir(parents=True)
-        (home / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+        (home / ".dvc" / "config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
         for name in ("dvc.yaml", "params.yaml"):
             shutil.copy(source / name, home)
     (tmp_path / "my file.csv").write_text(ROWS)

@@ -55,6 +55,31 @@ def test_without_group(tmp_path):
     assert write(tmp_path / "s", [1, 2]).group is None
 
 
+def test_blocks_are_rows_of_the_arrays(tmp_path):
+    signal, target = np.arange(33).reshape(11, 3), np.arange(22).reshape(11, 2) / 2
+    with SeriesWriter(tmp_path / "series") as writer:
+        writer.append(signal, target)
+        writer.finish(Note())
+    blocks = list(Series.open(tmp_path / "series", Note).blocks(4, 1, 10))
+    assert [len(of_signal) for of_signal, _ in blocks] == [4, 4, 1]
+    for column, expected in enumerate((signal, target)):
+        np.testing.assert_array_equal(np.concatenate([block[column] for block in blocks]), expected[1:10])
+
+
+def test_what_is_truncated_is_gone_and_the_next_rows_follow_what_is_left(tmp_path):
+    signal = np.arange(12).reshape(6, 2)
+    with SeriesWriter(tmp_path / "series") as writer:
+        writer.append(signal[:5], signal[:5])
+        writer.truncate(9)
+        assert writer.rows == 5
+        writer.truncate(3)
+        assert writer.rows == 3
+        writer.append(signal[5:], signal[5:])
+        writer.finish(Note())
+    series = Series.open(tmp_path / "series", Note)
+    assert series.signal.tolist() == series.target.tolist() == signal[[0, 1, 2, 5]].tolist()
+
+
 def test_files_are_those_of_np_save_and_do_not_depend_on_the_blocks(tmp_path):
     signal = np.arange(70_000).reshape(-1, 1)
     write(tmp_path / "whole", signal)

@@ -146,7 +146,11 @@ def test_given_parts_are_taken_as_they_are(tmp_path):
         ({}, {"one_window_per_group": True}, "window.one_window_per_group is true, but the rows have no groups"),
         ({"group": GROUP}, {"split": "folds", "folds": 11}, "window.folds is 11, but there are only 10 groups"),
         ({"group": GROUP[:9]}, {"split": "groups"}, "3 groups are too few for three parts"),
-        ({"group": GROUP}, {"samples_per_step": 2, "statistics": ("mean",)}, "expected 1 where rows have groups"),
+        (
+            {"group": GROUP},
+            {"samples_per_step": 2, "statistics": ("mean",)},
+            "window.samples_per_step is 2, expected 1 where rows have groups",
+        ),
         ({"group": np.r_[GROUP, 0]}, {"split": "groups"}, "group 0 appears in several places"),
         (
             {},
@@ -162,7 +166,7 @@ def test_given_parts_are_taken_as_they_are(tmp_path):
 )
 def test_a_series_that_cannot_be_cut_so_is_refused(tmp_path, meta, params, message):
     series = write_series(tmp_path, np.arange(len(meta.get("group", GROUP))), **meta)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="^" + message):
         cut(tmp_path, series, **{"seq_len": 1, "fractions": (0.3, 0.3)} | params)
     assert not (tmp_path / "windows").exists()
 
