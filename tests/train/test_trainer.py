@@ -378,6 +378,15 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypa
     assert saved.load() == {"epoch": 1}
 
 
+def test_a_lock_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*f00d.lock'"):
+        Checkpoint(tmp_path / "states", "f00d").load()
+
+
 def test_a_row_is_on_disk_before_the_next_epoch(tmp_path):
     path = tmp_path / "plots" / "history.csv"
     with History(path, ROWS[:1], max_epochs=4, target_delta=0.05) as log:

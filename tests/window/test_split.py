@@ -46,6 +46,12 @@ def test_the_label_lies_horizon_steps_later_inside_its_part(tmp_path, horizon, s
         assert everything(windows, name, all_steps=False).labels.tolist() == batch.labels[:, -1:].tolist()
 
 
+def test_whole_recordings_are_train_validation_and_test(tmp_path):
+    series = write_series(tmp_path, np.arange(46), recordings=(0, 9, 21, 31))
+    windows = cut(tmp_path, series, split="recordings", fractions=(0.5, 0.25))
+    assert [bounds(windows, name) for name in PARTS] == [(0, 21), (21, 31), (31, 46)]
+
+
 @pytest.mark.parametrize("horizon", [0, 2])
 def test_no_window_and_no_label_leaves_its_group(tmp_path, horizon):
     windows = grouped(tmp_path, seq_len=2, horizon=horizon, split="contiguous", fractions=(0.6, 0.2))
