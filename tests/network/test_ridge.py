@@ -8,7 +8,7 @@ from seeds import rng
 from small_windows import bounds, cut, with_rows, write_series
 
 from recurrent import numerics
-from recurrent.network.ridge import fit_ridge
+from recurrent.network.ridge import Ridge, fit_ridge
 from recurrent.window.meta import PARTS
 
 PENALTIES = (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -123,6 +123,23 @@ def test_a_called_ridge_is_a_network_of_the_windows(tmp_path):
     fitted = fit_ridge(windows, PENALTIES)
     batch = windows.gather("test", np.arange(4), all_steps=False)
     assert fitted(batch.signal, None)[:, 0].tolist() == fitted.forecast(windows, "test")[:4].tolist()
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_arrays_are_the_same_ridge_again_and_those_of_another_network_are_refused(tmp_path, columns):
+    signal = rng(0).normal(size=(90, columns))
+    windows = cut(tmp_path, write_series(tmp_path, signal, signal.sum(axis=1)), seq_len=5)
+    ridge = fit_ridge(windows, PENALTIES)
+    again = Ridge.of_arrays(ridge.arrays(), features=columns, targets=1)
+    assert again.penalties == ridge.penalties
+    assert (again.forecast(windows, "test") == ridge.forecast(windows, "test")).all()
+    for features, targets in ((columns, 2), (columns + 1, 1), (columns + 3, 1)):
+        with pytest.raises(ValueError, match=rf"^ridge.weights is .*, for {features} features and {targets} targets$"):
+            Ridge.of_arrays(ridge.arrays(), features=features, targets=targets)
+    cut_short = ridge.arrays() | {"weights": ridge.weights[:, :-1]}
+    if columns > 1:
+        with pytest.raises(ValueError, match="ridge.weights is"):
+            Ridge.of_arrays(cut_short, features=columns, targets=1)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
