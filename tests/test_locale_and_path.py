@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -23,11 +22,12 @@ for stage, words in json.loads(sys.argv[1]).items():
 LANGUAGES = {"tr_TR.UTF-8": ("LC_CTYPE", "LC_COLLATE"), "de_DE.UTF-8": ("LC_NUMERIC", "LC_TIME")}
 FOLDER = "İstanbul Straße, a b 'c' $d"
 APART = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
-HIDDEN = {
-    "no /proc": "mount -t tmpfs none /proc",
-    "read-only home": 'mkdir "$PWD/home"; mount -t tmpfs -o ro none "$PWD/home"; export HOME="$PWD/home"; '
-    "unset XDG_CACHE_HOME",
-}
+# what cannot be read or written: /proc, and the home with its cache
+HIDDEN = """
+mount -t tmpfs none /proc
+mkdir "$PWD/home"; mount -t tmpfs -o ro none "$PWD/home"; export HOME="$PWD/home"; unset XDG_CACHE_HOME
+exec "$@"
+"""
 
 
 def made(home, environment, before=()):
@@ -62,13 +62,11 @@ def test_the_same_bytes_in_another_language(tmp_path, expected):
     assert made(home, environment | chosen) == expected
 
 
-@pytest.mark.parametrize("without", HIDDEN)
-def test_the_same_bytes_on_an_odd_system(tmp_path, expected, without):
+def test_the_same_bytes_without_proc_and_with_a_home_that_cannot_be_written(tmp_path, expected):
     try:
         tried = subprocess.run([*APART, "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True, text=True)
     except FileNotFoundError:
         pytest.skip("no unshare on the path")
     if tried.returncode:
         pytest.skip(f"nothing may be mounted here: {tried.stderr.strip()}")
-    before = [*APART, "sh", "-c", f'{HIDDEN[without]}; exec "$@"', shlex.quote(without)]
-    assert made(tmp_path, os.environ, before) == expected
+    assert made(tmp_path, os.environ, [*APART, "sh", "-ec", HIDDEN, "sh"]) == expected
