@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,15 @@ settings.register_profile(
     "steady", derandomize=SEED == 0, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+
+# what is imported before the first test stays, so it is not searched for cycles, neither then nor ever again
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
