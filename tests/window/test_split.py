@@ -11,6 +11,7 @@ from small_windows import bounds, cut, write_series
 from recurrent.evaluate import baselines
 from recurrent.window.meta import PARTS
 from recurrent.window.split import group_spans
+from recurrent.window.steps import SMALLEST
 
 LENGTHS = (4, 2, 5, 3, 4, 6, 4, 5, 3, 4)  # rows of ten groups
 GROUP = np.repeat(np.arange(10), LENGTHS)
@@ -239,6 +240,14 @@ def test_a_base_of_zero_is_refused_with_column_and_step(tmp_path):
     ):
         everything(windows, "validation")
     everything(windows, "test")  # where there is none
+
+
+def test_the_smallest_base_is_divided_by(tmp_path):
+    signal = np.where(np.arange(60) == 44, SMALLEST, 1.0)
+    series = write_series(tmp_path, signal, signal, target_columns=(0,))
+    windows = cut(tmp_path, series, relative_to_first=True, stride=2)
+    scaled = everything(windows, "validation").signal[:, :, 0]
+    assert 1 / SMALLEST - 1 in scaled[:, 1]
 
 
 def test_padded_batches_mark_what_is_real_and_first_leaves_it_out(tmp_path):
