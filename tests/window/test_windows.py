@@ -204,6 +204,22 @@ def test_a_window_without_a_known_final_label_does_not_exist(data):
     assert (first + lengths - 1).tolist() == [end for end in ends if known[end]]
 
 
+def test_a_value_too_large_to_be_squared_is_refused_with_its_rows_and_what_to_do(tmp_path):
+    signal = np.where(np.arange(60) == 44, 1e37, 1.0)
+    with pytest.raises(ValueError) as refusal:
+        cut_series(tmp_path, write_series(tmp_path, signal), samples_per_step=3, statistics=("max",))
+    said = str(refusal.value)
+    assert "rows 42 to 44" in said and "[1.e+37], expected a number from -1e+36 to 1e+36; choose another" in said
+    assert said.endswith(" a larger samples_per_step or another unit")
+
+
+def test_a_column_too_small_to_be_squared_is_refused_with_its_largest_value(tmp_path):
+    series = write_series(tmp_path, np.linspace(-3e-31, 2e-31, 60))
+    with pytest.raises(ValueError, match=r"^a column has values up to 3e-31 only, expected some of at least 1e-30, "):
+        cut_series(tmp_path, series)
+    assert not (tmp_path / "windows").exists()
+
+
 def test_labels_of_whole_numbers_are_decimals_whose_differences_hold(tmp_path):
     """-30000 - 30000 is no number of 16 bits."""
     target = np.where(np.arange(90) % 2, 30000, -30000).astype(np.int16)
