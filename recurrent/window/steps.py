@@ -131,6 +131,6 @@ def aggregate(series: Series[Any], samples_per_step: int, statistics: Sequence[s
             x_nSD = signal[: steps * samples_per_step].reshape(steps, samples_per_step, signal.shape[1])
             if steps:
                 of_steps = target[samples_per_step - 1 :: samples_per_step]
-                require_computable(of_steps, "target", row=first + samples_per_step - 1)
+                require_computable(of_steps, "target", row=first, samples=samples_per_step)
                 yield features(x_nSD, statistics, row=first), of_steps
             first += len(signal)

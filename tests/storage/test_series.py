@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recurrent.storage.digest import write_sealed
 from recurrent.storage.meta import Meta
-from recurrent.storage.series import Series
+from recurrent.storage.series import Recording, Series
 from recurrent.storage.series_writer import SeriesWriter
 
 
@@ -53,6 +53,13 @@ def test_round_trip(tmp_path):
 
 def test_without_group(tmp_path):
     assert write(tmp_path / "s", [1, 2]).group is None
+
+
+def test_a_recording_writes_all_that_it_has(tmp_path):
+    group, known = np.array([4, 4, 5]), np.array([True, False, True])
+    Recording(np.arange(3)[:, None], np.arange(3)[:, None] / 2, group, Note(), known).write(tmp_path / "series")
+    series = Series.open(tmp_path / "series", Note)
+    assert series.group.tolist() == group.tolist() and series.known.tolist() == known.tolist()
 
 
 def test_blocks_are_rows_of_the_arrays(tmp_path):

@@ -213,6 +213,12 @@ def test_a_value_too_large_to_be_squared_is_refused_with_its_rows_and_what_to_do
     assert said.endswith(" a larger samples_per_step or another unit")
 
 
+def test_so_is_a_target(tmp_path):
+    series = write_series(tmp_path, np.ones(60), np.where(np.arange(60) == 44, -1e37, 1.0))
+    with pytest.raises(ValueError, match=r"^target, rows 42 to 44: it is \[-1.e\+37\], expected"):
+        cut_series(tmp_path, series, samples_per_step=3, statistics=("max",))
+
+
 def test_a_column_too_small_to_be_squared_is_refused_with_its_largest_value(tmp_path):
     series = write_series(tmp_path, np.linspace(-3e-31, 2e-31, 60))
     with pytest.raises(ValueError, match=r"^a column has values up to 3e-31 only, expected some of at least 1e-30, "):
