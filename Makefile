@@ -23,7 +23,7 @@ test-elsewhere: install ## the tests as on other machines, about 40 minutes: mak
 same-lock: install ## the pipeline as on other machines; each run must reproduce the dvc.lock in Git: ARGS="--list" or names
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/machines.py --jobs $(JOBS) $(ARGS)
 
-check-readme: install ## every command of the README in a fresh clone, as on a machine with other last bits: a quarter of an hour
+check-readme: install ## every command of the README in a fresh clone, as on a machine with other last bits: up to an hour
 	$(BIN)/python -m pytest -m slow tests/test_readme.py
 
 lint: install

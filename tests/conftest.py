@@ -29,7 +29,7 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def power_stays_on():
-    """Wait for the disk in the stages' own processes only: here it is a tenth of the time, and no test cuts power."""
+    """Wait for the disk in the stages' own processes only: most tests write small files, and none cuts the power."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
         yield

@@ -19,7 +19,7 @@ for stage, words in json.loads(sys.argv[1]).items():
     run(importlib.import_module(f"stages.{stage}").main)
 """
 # Turkish has an i of its own, German a decimal comma; both write the names of files in letters that ASCII lacks
-LANGUAGES = {"tr_TR.UTF-8": ("LC_CTYPE", "LC_COLLATE"), "de_DE.UTF-8": ("LC_NUMERIC", "LC_TIME")}
+LANGUAGES = {"tr_TR.UTF-8": ("LANG", "LC_CTYPE", "LC_COLLATE"), "de_DE.UTF-8": ("LC_NUMERIC", "LC_TIME")}
 FOLDER = "İstanbul Straße, a b 'c' $d"
 APART = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
 # what cannot be read or written: /proc, and the home with its cache
